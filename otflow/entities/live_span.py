@@ -1,0 +1,311 @@
+"""A span that is being recorded: otflow's view of an OpenTelemetry SDK span."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from opentelemetry.trace import Status, StatusCode
+
+from otflow import clock
+from otflow.entities.span import Span, with_trace_id
+from otflow.entities.span_event import SpanEvent, text_of
+from otflow.entities.span_status import SpanStatus, SpanStatusCode
+from otflow.entities.span_type import SpanType
+from otflow.entities.values import dump, encode_attribute
+from otflow.errors import InvalidParameterError
+from otflow.semconv import SpanKey
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import Span as SdkSpan
+    from opentelemetry.trace import SpanContext
+
+__all__ = ["LiveSpan"]
+
+_logger = logging.getLogger("otflow")
+
+_STATUS_CODES = {
+    SpanStatusCode.UNSET: StatusCode.UNSET,
+    SpanStatusCode.OK: StatusCode.OK,
+    SpanStatusCode.ERROR: StatusCode.ERROR,
+}
+
+
+class LiveSpan(Span):
+    """A span that can still be written to; ended, it is read-only.
+
+    Reading goes to the OpenTelemetry span underneath, so that what other instrumentation sets on it
+    is seen here too. Setting anything on an ended span changes nothing and logs a warning.
+
+    Args:
+        otel_span: The OpenTelemetry SDK span.
+        trace_id: The id of the trace it belongs to, `tr-…`.
+        span_type: One of `SpanType`, or any other name.
+    """
+
+    __slots__ = ("_otel",)
+
+    before_end: ClassVar[tuple[Callable[[LiveSpan], None], ...]] = ()
+    """Called with each span when it is about to end (`otflow.tracing.configure(span_processors=…)`)."""
+
+    def __init__(self, otel_span: SdkSpan, trace_id: str, span_type: str = SpanType.UNKNOWN) -> None:
+        self._otel = otel_span
+        self._trace_id = trace_id
+        attributes = otel_span.attributes
+        if attributes is not None and SpanKey.TYPE not in attributes:
+            otel_span.set_attribute(SpanKey.TYPE, dump(span_type))
+
+    @classmethod
+    def wrap(cls, otel_span: SdkSpan, trace_id: str) -> LiveSpan:
+        """A view of a span whose attributes are already in place."""
+        self = cls.__new__(cls)
+        self._otel = otel_span
+        self._trace_id = trace_id
+        return self
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    @property
+    def otel_span(self) -> SdkSpan:
+        """The OpenTelemetry span underneath."""
+        return self._otel
+
+    @property
+    def trace_id(self) -> str:
+        return self._trace_id
+
+    @property
+    def otel_context(self) -> SpanContext:
+        """The ids of the OpenTelemetry span, as numbers."""
+        return self._otel.get_span_context()
+
+    @property
+    def otel_trace_id(self) -> str:
+        return f"{self.otel_context.trace_id:032x}"
+
+    @property
+    def span_id(self) -> str:
+        return f"{self.otel_context.span_id:016x}"
+
+    @property
+    def parent_id(self) -> str | None:
+        parent = self._otel.parent
+        return f"{parent.span_id:016x}" if parent is not None else None
+
+    @property
+    def name(self) -> str:
+        return self._otel.name
+
+    @property
+    def start_time_ns(self) -> int:
+        return self._otel.start_time or 0
+
+    @property
+    def end_time_ns(self) -> int | None:
+        return self._otel.end_time
+
+    @property
+    def status(self) -> SpanStatus:
+        return SpanStatus.from_otel_status(self._otel.status)
+
+    @property
+    def raw_attributes(self) -> Mapping[str, Any]:
+        return with_trace_id(self._otel.attributes or {}, self._trace_id)
+
+    @property
+    def events(self) -> list[SpanEvent]:
+        return self.to_immutable_span().events
+
+    @property
+    def links(self) -> Any:
+        return self.to_immutable_span().links
+
+    def content(self) -> str:
+        return self.to_immutable_span().content()
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.to_immutable_span().to_dict()
+
+    def to_otel_proto(self) -> Any:
+        return self.to_immutable_span().to_otel_proto()
+
+    def to_immutable_span(self) -> Span:
+        """A copy of the span as it is now."""
+        return Span.recorded(self._otel, self._trace_id)
+
+    def __repr__(self) -> str:
+        return (
+            f"LiveSpan(name={self.name!r}, trace_id={self.trace_id!r}, "
+            f"span_id={self.span_id!r}, parent_id={self.parent_id!r})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, LiveSpan):
+            return self._otel is other._otel
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._otel)
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def set_span_type(self, span_type: str) -> None:
+        """Set the type of the span."""
+        self._otel.set_attribute(SpanKey.TYPE, dump(span_type))
+
+    def set_inputs(self, inputs: Any) -> None:
+        """Set the input values of the span; they are serialized now."""
+        self._otel.set_attribute(SpanKey.INPUTS, dump(inputs))
+
+    def set_outputs(self, outputs: Any) -> None:
+        """Set the output values of the span; they are serialized now."""
+        self._otel.set_attribute(SpanKey.OUTPUTS, dump(outputs))
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Set one attribute; values that OpenTelemetry cannot hold are kept as JSON text."""
+        if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            _logger.warning("An attribute's key must be a string, not %s; ignored.", type(key).__name__)
+            return
+        self._otel.set_attribute(key, encode_attribute(key, value))
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set several attributes at once; anything but a dictionary is ignored with a warning."""
+        if not isinstance(attributes, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            _logger.warning("Attributes must be a dictionary, not %s; ignored.", type(attributes).__name__)
+            return
+        for key, value in attributes.items():
+            self.set_attribute(key, value)
+
+    def set_status(self, status: SpanStatusCode | SpanStatus | str) -> None:
+        """Set the status. Once it is OK it stays so: what the program says counts for more than what goes wrong.
+
+        Source: OpenTelemetry specification, Trace API, Set Status.
+
+        Args:
+            status: A `SpanStatus`, a `SpanStatusCode`, or its name: "OK", "ERROR" or "UNSET".
+
+        Raises:
+            InvalidParameterError: any other value.
+        """
+        if not isinstance(status, SpanStatus):
+            try:
+                status = SpanStatus(SpanStatusCode(status))
+            except ValueError:
+                raise InvalidParameterError(
+                    f"{status!r} is not a span status; allowed are: {', '.join(c.value for c in SpanStatusCode)}"
+                ) from None
+        code = _STATUS_CODES[SpanStatusCode(status.status_code)]
+        self._otel.set_status(Status(code, status.description if code is StatusCode.ERROR else None))
+
+    def add_event(self, event: SpanEvent) -> None:
+        """Add an event.
+
+        Raises:
+            InvalidParameterError: not a `SpanEvent`.
+        """
+        if not isinstance(event, SpanEvent):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidParameterError(f"event must be a SpanEvent, not {type(event).__name__}: {event!r}")
+        self._otel.add_event(event.name, dict(event.attributes), event.timestamp)
+
+    def record_exception(self, exception: str | Exception) -> None:
+        """Record an exception as an event, and set the status to ERROR.
+
+        Raises:
+            InvalidParameterError: neither a string nor an exception.
+        """
+        if isinstance(exception, str):
+            exception = Exception(exception)
+        elif not isinstance(exception, BaseException):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidParameterError(
+                f"exception must be a string or an Exception, not {type(exception).__name__}: {exception!r}"
+            )
+        self.fail(exception)
+
+    def fail(self, exception: BaseException) -> None:
+        """Set the status to ERROR and add the `exception` event."""
+        self.add_event(SpanEvent.from_exception(exception))  # pyright: ignore[reportArgumentType]
+        self.set_status(SpanStatus(SpanStatusCode.ERROR, f"{type(exception).__name__}: {text_of(exception)}"))
+
+    def end(
+        self,
+        outputs: Any | None = None,
+        attributes: dict[str, Any] | None = None,
+        status: SpanStatus | SpanStatusCode | str | None = None,
+        end_time_ns: int | None = None,
+    ) -> None:
+        """End the span; an unset status becomes OK. Ending twice changes nothing and logs a warning.
+
+        Args:
+            outputs: The output values of the span.
+            attributes: Attributes to set before the end.
+            status: The status to set before the end.
+            end_time_ns: The end time, Unix time in nanoseconds; now by default.
+
+        Raises:
+            InvalidParameterError: `status` is not a status; the span stays open.
+        """
+        otel = self._otel
+        if otel.end_time is not None:
+            _logger.warning("Span %r of trace %s has ended already; ignored.", self.name, self._trace_id)
+            return
+        if status is not None:
+            self.set_status(status)
+        if attributes is not None:
+            self.set_attributes(attributes)
+        if outputs is not None:
+            self.set_outputs(outputs)
+        if otel.status.status_code is StatusCode.UNSET:
+            otel.set_status(_OK)
+        for processor in LiveSpan.before_end:
+            try:
+                processor(self)
+            except Exception:
+                _logger.warning("A span processor failed on span %r.", self.name, exc_info=True)
+        otel.end(clock.now_ns() if end_time_ns is None else end_time_ns)
+
+    # -- making ----------------------------------------------------------------------------------
+
+    @classmethod
+    def from_immutable_span(
+        cls,
+        span: Span,
+        parent_span_id: str | None = None,
+        trace_id: str | None = None,
+        experiment_id: str | None = None,
+        otel_trace_id: str | None = None,
+    ) -> LiveSpan:
+        """A live copy of an ended span, under another parent or in another trace; it is not recorded by itself.
+
+        Args:
+            span: The span to copy.
+            parent_span_id: The new parent's id, 16 hex digits; the old parent by default.
+            trace_id: The new trace's id, `tr-…`; the old trace by default.
+            experiment_id: Kept on the copy as an attribute.
+            otel_trace_id: The new trace's OpenTelemetry id, 32 hex digits; taken from `trace_id` by default.
+        """
+        from opentelemetry.sdk.trace import _Span  # pyright: ignore[reportPrivateUsage]
+        from opentelemetry.trace import SpanContext, TraceFlags
+
+        trace_id = trace_id or span.trace_id
+        number = int(otel_trace_id or trace_id.removeprefix("tr-"), 16)
+        flags = TraceFlags(TraceFlags.SAMPLED)
+        parent_id = parent_span_id or span.parent_id
+        parent = SpanContext(number, int(parent_id, 16), is_remote=False, trace_flags=flags) if parent_id else None
+        otel = _Span(
+            name=span.name,
+            context=SpanContext(number, int(span.span_id, 16), is_remote=False, trace_flags=flags),
+            parent=parent,
+            attributes=dict(span.raw_attributes),
+        )
+        otel.start(start_time=span.start_time_ns)
+        live = cls.wrap(otel, trace_id)
+        if experiment_id is not None:
+            otel.set_attribute(SpanKey.EXPERIMENT_ID, dump(experiment_id))
+        for event in span.events:
+            live.add_event(event)
+        live.set_status(span.status)
+        return live
+
+
+_OK = Status(StatusCode.OK)

@@ -1,0 +1,1 @@
+"""Where traces and experiments are kept: one contract, several stores."""

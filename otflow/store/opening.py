@@ -1,0 +1,189 @@
+"""Opening a store: the only place that knows URI schemes.
+
+| URI | the store |
+|---|---|
+| `sqlite:///rel.db`, `sqlite:////abs.db` | a SQLite file; artifacts beside it, in `rel-artifacts` |
+| `sqlite:///:memory:` | a SQLite database that ends with the process |
+| `postgresql://…`, `postgres://…`, also with `+psycopg` or `+psycopg2` | PostgreSQL, extra `postgres` |
+| `http://…`, `https://…` | a server |
+| a path, `file:` and a path; empty: `./mlruns` | a directory, which holds `otflow.db` and `otflow-artifacts` |
+
+Other schemes are looked up among the entry points of the group `otflow.stores`: a callable that takes the
+URI and returns a `Store`, under the name of the scheme.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from otflow.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    from otflow.store.interface import Store
+    from otflow.store.sql.connection import Database
+
+__all__ = ["DATABASE_NAME", "normalize_uri", "open_store", "upgrade_store"]
+
+DATABASE_NAME: Final = "otflow.db"
+"""The database in a directory that is a store."""
+
+_DEFAULT_DIRECTORY: Final = "mlruns"
+_MEMORY: Final = "sqlite:///:memory:"
+_POSTGRESQL: Final = ("postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2")
+_ALLOWED: Final = (
+    "sqlite:///file.db, postgresql://…, http://…, https://…, file:///directory, or the path of a directory"
+)
+_ENTRY_POINTS: Final = "otflow.stores"
+
+# At least two characters: C:\traces is a path.
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):").match
+
+
+def normalize_uri(uri: str | pathlib.Path) -> str:
+    """The one form of a tracking URI: absolute, so that it means the same after a change of directory.
+
+    Raises:
+        InvalidParameterError: No store is known for it.
+    """
+    if isinstance(uri, pathlib.Path):
+        return _directory(str(uri))
+    if not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidParameterError(f"a tracking URI is a string or a pathlib.Path, not {type(uri).__name__}: {uri!r}")
+    found = _SCHEME(uri)
+    scheme = found[1].lower() if found else ""
+    if scheme in ("sqlite", "sqlite+pysqlite"):
+        return _sqlite(uri)
+    if scheme in _POSTGRESQL:
+        return "postgresql" + uri[uri.index(":") :]
+    if scheme in ("http", "https"):
+        return uri.rstrip("/")
+    if scheme == "file":
+        parts = urlsplit(uri)
+        return _directory(url2pathname(parts.path or parts.netloc))
+    if uri.partition(":")[0] in ("databricks", "databricks-uc", "uc"):
+        raise InvalidParameterError(
+            f"the tracking URI {uri!r} means a Databricks workspace, to which otflow does not speak;"
+            f" allowed: {_ALLOWED}"
+        )
+    if scheme and _plugin(scheme) is not None:
+        return uri
+    if scheme:
+        raise InvalidParameterError(
+            f"the tracking URI {without_secrets(uri)!r} has the scheme {scheme!r}, for which no store is known;"
+            f" allowed: {_ALLOWED}, or a scheme that an installed package brings (entry points {_ENTRY_POINTS!r})"
+        )
+    return _directory(uri)
+
+
+def open_store(uri: str | pathlib.Path) -> Store:
+    """Open the store at a tracking URI; a database that does not exist is made.
+
+    Raises:
+        InvalidParameterError: No store is known for the URI, or there cannot be one in that place.
+        SchemaVersionError: The database was written by another version.
+        StoreUnavailableError: The database cannot be reached now.
+        MissingExtraError: It needs a package that is not installed.
+    """
+    uri = normalize_uri(uri)
+    scheme = uri.partition(":")[0]
+    if scheme == "sqlite":
+        from otflow.store.sql.sqlite import SQLiteDatabase
+        from otflow.store.sql.store import SqlStore
+
+        path = uri.removeprefix("sqlite:///").partition("?")[0]
+        return SqlStore(SQLiteDatabase(path), _artifacts_beside(path))
+    if scheme == "postgresql":
+        from otflow.store.sql.postgresql import PostgreSQLDatabase
+        from otflow.store.sql.store import SqlStore
+
+        return SqlStore(PostgreSQLDatabase(uri), os.path.abspath("otflow-artifacts"))
+    if scheme in ("http", "https"):
+        from otflow.store.remote.store import RemoteStore
+
+        return RemoteStore(uri)
+    plugin = _plugin(scheme)
+    if plugin is None:  # it was there when the URI was normalized
+        raise InvalidParameterError(f"no store is known for {without_secrets(uri)!r}")
+    return plugin(uri)
+
+
+def upgrade_store(uri: str | pathlib.Path) -> list[str]:
+    """Bring the schema of an existing database up to date; the names of the migrations that were run.
+
+    Raises:
+        InvalidParameterError: The URI names no SQL database.
+    """
+    uri = normalize_uri(uri)
+    from otflow.store.sql import migrations
+
+    database: Database
+    if uri.startswith("sqlite:"):
+        from otflow.store.sql.sqlite import SQLiteDatabase
+
+        path = uri.removeprefix("sqlite:///")
+        if not os.path.exists(path):
+            raise InvalidParameterError(f"there is no database at {uri}")
+        database = SQLiteDatabase(path)
+    elif uri.startswith("postgresql:"):
+        from otflow.store.sql.postgresql import PostgreSQLDatabase
+
+        database = PostgreSQLDatabase(uri)
+    else:
+        raise InvalidParameterError(
+            f"only sqlite: and postgresql: databases have a schema to upgrade, not {without_secrets(uri)!r}"
+        )
+    try:
+        return migrations.upgrade(database)
+    finally:
+        database.close()
+
+
+def without_secrets(uri: str) -> str:
+    """A URI fit for messages: without the password."""
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", uri)
+
+
+def _directory(path: str) -> str:
+    path = os.path.abspath(path or _DEFAULT_DIRECTORY)
+    if os.path.isfile(path):
+        raise InvalidParameterError(
+            f"the tracking URI {path!r} is a file, where a directory is meant; for a SQLite file write sqlite:///{path}"
+        )
+    return f"sqlite:///{os.path.join(path, DATABASE_NAME)}"
+
+
+def _sqlite(uri: str) -> str:
+    rest = uri.partition(":")[2]
+    place, mark, query = rest.partition("?")
+    if place in ("", "//", "///", "//:memory:", "///:memory:"):
+        return f"{_MEMORY}{mark}{query}"  # a query keeps databases in memory apart
+    if not rest.startswith("///"):
+        raise InvalidParameterError(
+            f"the tracking URI {uri!r} has {len(rest) - len(rest.lstrip('/'))} slashes behind 'sqlite:';"
+            " write sqlite:///relative.db or sqlite:////absolute.db"
+        )
+    path = rest[3:].partition("?")[0]
+    absolute = os.path.abspath(path)
+    if path.endswith(("/", os.sep)) or os.path.isdir(absolute):
+        raise InvalidParameterError(f"the tracking URI {uri!r} is a directory; sqlite: is followed by a file")
+    return f"sqlite:///{absolute}"
+
+
+def _artifacts_beside(path: str) -> str:
+    if path == ":memory:":
+        return os.path.abspath("otflow-artifacts")
+    return f"{os.path.splitext(path)[0]}-artifacts"
+
+
+def _plugin(scheme: str) -> Callable[[str], Store] | None:
+    from importlib.metadata import entry_points
+
+    for found in entry_points(group=_ENTRY_POINTS, name=scheme):
+        return found.load()
+    return None

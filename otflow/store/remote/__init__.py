@@ -1,0 +1,1 @@
+"""The store behind an HTTP server that speaks MLflow's REST API and takes spans as OTLP."""

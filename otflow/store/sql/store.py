@@ -1,0 +1,247 @@
+"""`SqlStore`: the whole store over one SQL database. Each method is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from otflow.entities import Assessment, Experiment, Page, Span, Trace, TraceInfo, ViewType
+from otflow.errors import InvalidParameterError, NotFoundError
+from otflow.store import validation
+from otflow.store.interface import Store, TraceWrite
+from otflow.store.sql import assessments, experiments, migrations, traces
+from otflow.store.sql.connection import Database, Session
+from otflow.store.sql.rows import clean_id
+from otflow.store.sql.statements import select_in
+from otflow.store.sql.writing import Batch
+
+__all__ = ["SqlStore"]
+
+
+class SqlStore(Store):
+    """Traces and experiments in SQLite or PostgreSQL.
+
+    Args:
+        database: The database; its schema is made where there is none.
+        artifact_root: Where experiments keep artifacts that name no place of their own.
+
+    Raises:
+        SchemaVersionError: The database is of another version.
+    """
+
+    def __init__(self, database: Database, artifact_root: str) -> None:
+        self._database = database
+        self._artifact_root = artifact_root
+        self._known: dict[int, str] = {}
+        """Artifact locations of experiments, which never change, by number."""
+        try:
+            migrations.prepare(database, f"{artifact_root}/0")
+        except BaseException:
+            database.close()
+            raise
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def write_traces(self, traces: Sequence[TraceWrite], spans: Sequence[Span]) -> None:
+        numbers = {an_id: experiments.experiment_number(an_id) for an_id in {write.experiment_id for write in traces}}
+        self._check_experiments(numbers.values())
+        self._write(Batch([(write, numbers[write.experiment_id]) for write in traces], spans, home=None))
+
+    def write_spans(self, experiment_id: str, spans: Sequence[Span]) -> None:
+        number = experiments.experiment_number(experiment_id)
+        self._check_experiments([number])
+        self._write(Batch([], spans, home=number))
+
+    def _write(self, batch: Batch) -> None:
+        if batch.parts:
+            self._database.write(batch.write)
+
+    def delete_traces(
+        self,
+        experiment_id: str,
+        *,
+        max_timestamp_ms: int | None = None,
+        max_traces: int | None = None,
+        trace_ids: Sequence[str] | None = None,
+    ) -> int:
+        validation.check_trace_deletion(max_timestamp_ms, max_traces, trace_ids)
+        number = experiments.experiment_number(experiment_id)
+        return self._database.write(
+            lambda session: traces.delete(session, number, max_timestamp_ms, max_traces, trace_ids)
+        )
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def get_trace(self, trace_id: str) -> Trace:
+        found = self.get_traces([trace_id])
+        if not found:
+            raise NotFoundError(f"Trace with ID '{trace_id}' not found.")
+        return found[0]
+
+    def get_trace_info(self, trace_id: str) -> TraceInfo:
+        with self._database.snapshot() as session:
+            return traces.get_info(session, clean_id(trace_id), self._locations)
+
+    def get_traces(self, trace_ids: Sequence[str]) -> list[Trace]:
+        with self._database.snapshot() as session:
+            return traces.get(session, [clean_id(an_id) for an_id in trace_ids], self._locations)
+
+    def iter_spans(self, trace_id: str, *, page_size: int = 1000) -> Iterator[Span]:
+        if page_size < 1:
+            raise InvalidParameterError(f"page_size must be a positive integer, not {page_size}")
+        return traces.iter_spans(self._database, clean_id(trace_id), page_size)
+
+    def search_traces(
+        self,
+        experiment_ids: Sequence[str],
+        *,
+        filter_string: str | None = None,
+        order_by: Sequence[str] | None = None,
+        max_results: int = 100,
+        page_token: str | None = None,
+        include_spans: bool = True,
+    ) -> Page[Trace]:
+        with self._database.snapshot() as session:
+            return traces.search(
+                session,
+                list(_numbers(experiment_ids)),
+                self._locations,
+                filter_string=filter_string,
+                order_by=order_by,
+                max_results=max_results,
+                page_token=page_token,
+                include_spans=include_spans,
+            )
+
+    # -- annotating ------------------------------------------------------------------------------
+
+    def set_trace_tag(self, trace_id: str, key: str, value: str) -> None:
+        self._database.write(lambda session: traces.set_tag(session, clean_id(trace_id), key, value))
+
+    def delete_trace_tag(self, trace_id: str, key: str) -> None:
+        self._database.write(lambda session: traces.delete_tag(session, clean_id(trace_id), key))
+
+    def link_traces_to_run(self, trace_ids: Sequence[str], run_id: str) -> None:
+        self._database.write(lambda session: traces.link_run(session, trace_ids, run_id))
+
+    def unlink_traces_from_run(self, trace_ids: Sequence[str], run_id: str) -> None:
+        self._database.write(lambda session: traces.unlink_run(session, trace_ids, run_id))
+
+    def link_prompts_to_trace(self, trace_id: str, prompts: Sequence[tuple[str, str]]) -> None:
+        self._database.write(lambda session: traces.link_prompts(session, clean_id(trace_id), prompts))
+
+    def create_assessment(self, assessment: Assessment) -> Assessment:
+        return self._database.write(lambda session: assessments.create_assessment(session, assessment))
+
+    def get_assessment(self, trace_id: str, assessment_id: str) -> Assessment:
+        with self._database.read() as session:
+            return assessments.get_assessment(session, clean_id(trace_id), clean_id(assessment_id))
+
+    def update_assessment(self, trace_id: str, assessment_id: str, changes: Mapping[str, object]) -> Assessment:
+        return self._database.write(
+            lambda session: assessments.update_assessment(session, clean_id(trace_id), clean_id(assessment_id), changes)
+        )
+
+    def delete_assessment(self, trace_id: str, assessment_id: str) -> None:
+        self._database.write(
+            lambda session: assessments.delete_assessment(session, clean_id(trace_id), clean_id(assessment_id))
+        )
+
+    # -- experiments -----------------------------------------------------------------------------
+
+    def create_experiment(
+        self, name: str, *, artifact_location: str | None = None, tags: Mapping[str, str] | None = None
+    ) -> str:
+        return self._database.write(
+            lambda session: experiments.create(session, name, artifact_location, tags, self._artifact_root)
+        )
+
+    def get_experiment(self, experiment_id: str) -> Experiment:
+        with self._database.read() as session:
+            return experiments.get(session, experiment_id)
+
+    def get_experiment_by_name(self, name: str) -> Experiment | None:
+        with self._database.read() as session:
+            return experiments.get_by_name(session, name)
+
+    def search_experiments(
+        self,
+        *,
+        view_type: int = ViewType.ACTIVE_ONLY,
+        filter_string: str | None = None,
+        order_by: Sequence[str] | None = None,
+        max_results: int = 1000,
+        page_token: str | None = None,
+    ) -> Page[Experiment]:
+        with self._database.snapshot() as session:
+            return experiments.search(session, view_type, filter_string, order_by, max_results, page_token)
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        self._database.write(lambda session: experiments.delete(session, experiment_id))
+
+    def restore_experiment(self, experiment_id: str) -> None:
+        self._database.write(lambda session: experiments.restore(session, experiment_id))
+
+    def rename_experiment(self, experiment_id: str, new_name: str) -> None:
+        self._database.write(lambda session: experiments.rename(session, experiment_id, new_name))
+
+    def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None:
+        self._database.write(lambda session: experiments.set_tag(session, experiment_id, key, value))
+
+    def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
+        self._database.write(lambda session: experiments.delete_tag(session, experiment_id, key))
+
+    # -- life and death ----------------------------------------------------------------------------
+
+    @property
+    def uri(self) -> str:
+        return self._database.uri
+
+    def close(self) -> None:
+        self._database.close()
+
+    def before_fork(self) -> None:
+        self._database.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        self._database.after_fork_in_parent()
+
+    def after_fork_in_child(self) -> None:
+        self._database.after_fork_in_child()
+        self._known.clear()
+        if self._database.in_memory:
+            migrations.prepare(self._database, f"{self._artifact_root}/0")
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _check_experiments(self, numbers: Iterable[int]) -> None:
+        """Whether experiments exist; asks the database only for those not seen before."""
+        unknown = [number for number in numbers if number not in self._known]
+        if unknown:
+            with self._database.read() as session:
+                found = self._locations(session, unknown)
+            for number in unknown:
+                if number not in found:
+                    raise NotFoundError(f"No Experiment with id={number} exists")
+
+    def _locations(self, session: Session, numbers: Sequence[int]) -> Mapping[int, str]:
+        unknown = sorted({number for number in numbers if number not in self._known})
+        if unknown:
+            self._known.update(
+                select_in(
+                    session,
+                    "SELECT experiment_id, artifact_location FROM experiments WHERE experiment_id IN {}",
+                    unknown,
+                )
+            )
+        return self._known
+
+
+def _numbers(experiment_ids: Sequence[str]) -> Iterator[int]:
+    """The numbers of those ids that can be one; the others name no experiment."""
+    if isinstance(experiment_ids, str):
+        raise InvalidParameterError(f"experiment_ids is a list of strings, not {experiment_ids!r}")
+    for an_id in experiment_ids:
+        try:
+            yield experiments.experiment_number(an_id)
+        except (InvalidParameterError, NotFoundError):
+            continue

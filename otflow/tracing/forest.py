@@ -1,0 +1,113 @@
+"""The spans of a trace as trees, and which of many to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from otflow.entities import Span, SpanStatusCode
+
+__all__ = ["Forest", "failed"]
+
+
+class Forest:
+    """The spans of a trace as trees, by their place in the list: ids may be missing, doubled or circular.
+
+    Attributes:
+        spans: The spans as the trace has them.
+        order: Every span's place, parents before children, a level at a time.
+        orphans: The roots that have a parent, which is not in the trace or is below them.
+        sizes: How many spans there are in the tree below each span, itself included.
+        errors: How many of them failed.
+    """
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self.spans = spans
+        places: dict[str, int] = {}
+        for place, span in enumerate(spans):
+            places.setdefault(span.span_id, place)
+        self.parents: list[int | None] = [places.get(span.parent_id) if span.parent_id else None for span in spans]
+        self._children: dict[int, list[int]] = {}
+        for place in sorted(range(len(spans)), key=lambda place: spans[place].start_time_ns):
+            parent = self.parents[place]
+            if parent is not None:
+                self._children.setdefault(parent, []).append(place)
+        self.roots, self.order = self._walk()
+        self.orphans = {root for root in self.roots if spans[root].parent_id}
+        self.sizes = self._sums([1] * len(spans))
+        self.errors = self._sums([int(failed(span)) for span in spans])
+
+    def children(self, place: int) -> Sequence[int]:
+        return self._children.get(place, ())
+
+    def _walk(self) -> tuple[list[int], list[int]]:
+        by_start = sorted(range(len(self.spans)), key=lambda place: self.spans[place].start_time_ns)
+        roots = [place for place in by_start if self.parents[place] is None]
+        # A true root goes before the orphans, whatever the clocks of their machines say.
+        roots.sort(key=lambda place: bool(self.spans[place].parent_id))
+        order = list(roots)
+        seen = set(roots)
+
+        def descend(begin: int) -> None:
+            while begin < len(order):
+                fresh = [child for child in self.children(order[begin]) if child not in seen]
+                seen.update(fresh)
+                order.extend(fresh)
+                begin += 1
+
+        descend(0)
+        for place in by_start:  # what no root leads to: spans that are each other's parents
+            if place not in seen:
+                self._cut(place)
+                roots.append(place)
+                seen.add(place)
+                order.append(place)
+                descend(len(order) - 1)
+        return roots, order
+
+    def _cut(self, place: int) -> None:
+        parent = self.parents[place]
+        if parent is not None:
+            self._children[parent].remove(place)
+            self.parents[place] = None
+
+    def _sums(self, values: list[int]) -> list[int]:
+        """For each span, the sum over it and everything below it."""
+        for place in reversed(self.order):
+            parent = self.parents[place]
+            if parent is not None:
+                values[parent] += values[place]
+        return values
+
+    def chosen(self, max_spans: int, max_depth: int) -> set[int]:
+        """The spans to show: half of the room is for failed ones and the way to them, the rest level by level."""
+        depths: dict[int, int] = {}
+        for place in self.order:
+            parent = self.parents[place]
+            depths[place] = 0 if parent is None else depths[parent] + 1
+        near = [place for place in self.order if depths[place] <= max_depth]
+        if len(near) <= max_spans:
+            return set(near)
+        chosen: set[int] = set(near[:1])
+        for place in near:
+            if failed(self.spans[place]):
+                way = {place, *self._ancestors(place)} - chosen
+                if len(chosen) + len(way) <= max_spans // 2:
+                    chosen |= way
+        for place in near:
+            if len(chosen) >= max_spans:
+                break
+            parent = self.parents[place]
+            if parent is None or parent in chosen:
+                chosen.add(place)
+        return chosen
+
+    def _ancestors(self, place: int) -> Iterator[int]:
+        parent = self.parents[place]
+        while parent is not None:
+            yield parent
+            parent = self.parents[parent]
+
+
+def failed(span: Span) -> bool:
+    """Whether the span's status is ERROR."""
+    return span.status.status_code is SpanStatusCode.ERROR

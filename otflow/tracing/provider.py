@@ -1,0 +1,229 @@
+"""Which tracer provider otflow's spans are made in, whether they are made, and where they go.
+
+otflow joins the tracer provider of the application: the one that is registered with OpenTelemetry, now or later,
+gets otflow's span processor added, once. Where none is registered, an SDK provider is made and registered, so that
+other instrumentation lands in the same traces. With USE_DEFAULT_TRACER_PROVIDER set, a private provider is used.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace as trace_api
+
+from otflow import config, context
+from otflow.entities import LiveSpan, TraceLocationBase
+from otflow.errors import InvalidParameterError
+from otflow.tracing import guard
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import Tracer, TracerProvider
+
+    from otflow.tracing.processor import OtflowSpanProcessor
+
+__all__ = [
+    "TracingConfig",
+    "TracingConfigContext",
+    "configure",
+    "disable",
+    "enable",
+    "is_enabled",
+    "is_sampled",
+    "reset",
+    "set_destination",
+    "tracer",
+]
+
+
+class _State:
+    def __init__(self) -> None:
+        self.enabled: bool | None = None
+        """Set by `enable` and `disable`; None where neither was called."""
+        self.provider: Any = None
+        self.tracer: Tracer | None = None
+        self.private: TracerProvider | None = None
+
+
+_state = _State()
+_lock = threading.Lock()
+_joined: weakref.WeakSet[Any] = weakref.WeakSet()
+_processor: OtflowSpanProcessor | None = None
+
+
+# -- the provider ----------------------------------------------------------------------------------
+
+
+def tracer() -> Tracer:
+    """The tracer that otflow's spans are made with now."""
+    found = _state.tracer
+    if found is not None and (_state.private is not None or trace_api.get_tracer_provider() is _state.provider):
+        return found
+    with _lock:
+        return _join()
+
+
+def _join() -> Tracer:
+    """Find or make the provider, and add the processor to it."""
+    global _processor
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from otflow.tracing.processor import OtflowSpanProcessor
+
+    if _processor is None:
+        _processor = OtflowSpanProcessor()
+    provider: Any = trace_api.get_tracer_provider()
+    if guard.setting(config.USE_DEFAULT_TRACER_PROVIDER):
+        provider = _state.private = _state.private or TracerProvider(shutdown_on_exit=False)
+    elif isinstance(provider, trace_api.ProxyTracerProvider):
+        trace_api.set_tracer_provider(TracerProvider())
+        provider = trace_api.get_tracer_provider()  # another thread may have been quicker
+    if not isinstance(provider, TracerProvider):
+        # A provider that takes no processors (the no-op one, or a vendor's): keep out of its way.
+        provider = _state.private = _state.private or TracerProvider(shutdown_on_exit=False)
+    if provider not in _joined:
+        provider.add_span_processor(_processor)
+        _joined.add(provider)
+    from otflow import __version__
+
+    _state.provider = provider
+    found: Any = provider.get_tracer("otflow", __version__)
+    _state.tracer = found
+    return found
+
+
+# -- on and off --------------------------------------------------------------------------------------
+
+
+def enable() -> None:
+    """Switch tracing on again after `disable`."""
+    _state.enabled = True
+
+
+def disable() -> None:
+    """Switch tracing off: traced functions just run, and spans are `NoOpSpan`s."""
+    _state.enabled = False
+
+
+def is_enabled() -> bool:
+    """Whether tracing is on: as last switched, else as the setting TRACING_ENABLED says."""
+    enabled = _state.enabled
+    if enabled is None:
+        enabled = _state.enabled = guard.setting(config.TRACING_ENABLED)
+    return enabled
+
+
+def is_sampled(ratio: float | None = None) -> bool:
+    """Draw whether a new trace is recorded.
+
+    Args:
+        ratio: The share of traces to record, 0 to 1; the setting TRACE_SAMPLING_RATIO by default.
+    """
+    if ratio is None:
+        ratio = guard.setting(config.TRACE_SAMPLING_RATIO)
+    return ratio >= 1.0 or random.random() < ratio
+
+
+# -- configuration -----------------------------------------------------------------------------------
+
+
+class TracingConfig:
+    """What `configure` sets.
+
+    Attributes:
+        span_processors: Functions that are called with each span of otflow's making just before it ends.
+    """
+
+    def __init__(self, span_processors: Sequence[Callable[[LiveSpan], None]] = ()) -> None:
+        self.span_processors = list(span_processors)
+
+    def __repr__(self) -> str:
+        return f"TracingConfig(span_processors={self.span_processors!r})"
+
+
+class TracingConfigContext:
+    """What `configure` returns: in a `with` statement, the configuration before is restored at the end."""
+
+    def __init__(self, previous: tuple[Callable[[LiveSpan], None], ...]) -> None:
+        self._previous = previous
+
+    def __enter__(self) -> TracingConfig:
+        return TracingConfig(LiveSpan.before_end)
+
+    def __exit__(self, *exc_info: object) -> None:
+        LiveSpan.before_end = self._previous
+
+
+def configure(span_processors: list[Callable[[LiveSpan], None]] | None = None) -> TracingConfigContext:
+    """Configure tracing, for good or for the length of a `with` statement.
+
+    Args:
+        span_processors: Functions that are called with each span of otflow's making just before it ends, in
+            order; they may change its inputs, outputs and attributes, say to mask what must not be kept. What a
+            processor raises is logged and the span goes on. An empty list removes all; None changes nothing.
+
+    Returns:
+        A context manager that restores the configuration before.
+
+    Raises:
+        InvalidParameterError: a processor cannot be called with one argument.
+    """
+    context_manager = TracingConfigContext(LiveSpan.before_end)
+    if span_processors is not None:
+        for processor in span_processors:
+            _check_processor(processor)
+        LiveSpan.before_end = tuple(span_processors)
+    return context_manager
+
+
+def _check_processor(processor: Any) -> None:
+    import inspect
+
+    if not callable(processor):
+        raise InvalidParameterError(
+            f"a span processor must be callable with one argument, a span: {processor!r} is not"
+        )
+    try:
+        inspect.signature(processor).bind(None)
+    except TypeError:
+        raise InvalidParameterError(
+            f"a span processor must be callable with one argument, a span: {processor!r} is not"
+        ) from None
+    except ValueError:
+        return  # a builtin without a signature: it will show
+
+
+def set_destination(destination: TraceLocationBase, *, context_local: bool = False) -> None:
+    """Send the traces that start from now on to a place of their own instead of the active experiment.
+
+    Args:
+        destination: An `MlflowExperimentLocation`.
+        context_local: Only for this flow of control (thread, task) and what it starts.
+
+    Raises:
+        InvalidParameterError: not a location.
+
+    Example:
+        >>> import otflow
+        >>> from otflow.entities import MlflowExperimentLocation
+        >>> otflow.tracing.set_destination(MlflowExperimentLocation("0"))
+    """
+    if not isinstance(destination, TraceLocationBase):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidParameterError(
+            f"a destination is a trace location such as MlflowExperimentLocation, not {type(destination).__name__}"
+        )
+    context.set_destination(destination, context_local=context_local)
+
+
+def reset() -> None:
+    """Forget what was switched and configured: tracing is on, without span processors or destination."""
+    _state.enabled = None
+    LiveSpan.before_end = ()
+    context.set_destination(None)
+    context.set_destination(None, context_local=True)
+    with _lock:
+        _state.tracer = None
+        _state.private = None

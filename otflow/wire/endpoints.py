@@ -1,0 +1,86 @@
+"""The REST endpoints that otflow speaks, MLflow's: one table for the client of a server and for the server itself.
+
+Paths and methods are those that the released MLflow 3.10.1 client uses. The store method is the one that answers; an
+endpoint whose request holds only part of that method's arguments leaves the others at their defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+__all__ = ["ENDPOINTS", "EXPERIMENT_HEADER", "Endpoint"]
+
+EXPERIMENT_HEADER: Final = "x-mlflow-experiment-id"
+"""The header of `EXPORT_SPANS` that says where traces belong that the server does not know yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One kind of request.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path, with `{name}` where a part of it is an argument.
+        store_method: The method of `Store` that answers.
+        repeatable: Whether sending it twice does what sending it once does, so that it may be sent again when it is
+            not known whether the server has seen it.
+    """
+
+    method: str
+    path: str
+    store_method: str
+    repeatable: bool = True
+
+    def url_path(self, arguments: Mapping[str, str]) -> str:
+        """The path with its arguments filled in."""
+        return self.path.format(**{name: quote(value, safe="") for name, value in arguments.items()})
+
+
+EXPORT_SPANS: Final = Endpoint("POST", "/v1/traces", "write_spans")
+"""OTLP over HTTP; the body is an `ExportTraceServiceRequest`."""
+
+WRITE_TRACE: Final = Endpoint("POST", "/api/3.0/mlflow/traces", "write_traces")
+GET_TRACE: Final = Endpoint("GET", "/api/3.0/mlflow/traces/get", "get_trace")
+GET_TRACES: Final = Endpoint("GET", "/api/3.0/mlflow/traces/batchGet", "get_traces")
+GET_TRACE_INFO: Final = Endpoint("GET", "/api/3.0/mlflow/traces/{trace_id}", "get_trace_info")
+SEARCH_TRACES: Final = Endpoint("POST", "/api/3.0/mlflow/traces/search", "search_traces")
+DELETE_TRACES: Final = Endpoint("POST", "/api/2.0/mlflow/traces/delete-traces", "delete_traces", repeatable=False)
+SET_TRACE_TAG: Final = Endpoint("PATCH", "/api/2.0/mlflow/traces/{trace_id}/tags", "set_trace_tag")
+DELETE_TRACE_TAG: Final = Endpoint(
+    "DELETE", "/api/2.0/mlflow/traces/{trace_id}/tags", "delete_trace_tag", repeatable=False
+)
+LINK_TRACES: Final = Endpoint("POST", "/api/2.0/mlflow/traces/link-to-run", "link_traces_to_run")
+LINK_PROMPTS: Final = Endpoint("POST", "/api/2.0/mlflow/traces/link-prompts", "link_prompts_to_trace")
+
+CREATE_ASSESSMENT: Final = Endpoint(
+    "POST", "/api/3.0/mlflow/traces/{trace_id}/assessments", "create_assessment", repeatable=False
+)
+GET_ASSESSMENT: Final = Endpoint(
+    "GET", "/api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", "get_assessment"
+)
+UPDATE_ASSESSMENT: Final = Endpoint(
+    "PATCH", "/api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", "update_assessment"
+)
+DELETE_ASSESSMENT: Final = Endpoint(
+    "DELETE", "/api/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", "delete_assessment"
+)
+
+CREATE_EXPERIMENT: Final = Endpoint("POST", "/api/2.0/mlflow/experiments/create", "create_experiment", repeatable=False)
+GET_EXPERIMENT: Final = Endpoint("GET", "/api/2.0/mlflow/experiments/get", "get_experiment")
+GET_EXPERIMENT_BY_NAME: Final = Endpoint("GET", "/api/2.0/mlflow/experiments/get-by-name", "get_experiment_by_name")
+SEARCH_EXPERIMENTS: Final = Endpoint("POST", "/api/2.0/mlflow/experiments/search", "search_experiments")
+DELETE_EXPERIMENT: Final = Endpoint("POST", "/api/2.0/mlflow/experiments/delete", "delete_experiment", repeatable=False)
+RESTORE_EXPERIMENT: Final = Endpoint(
+    "POST", "/api/2.0/mlflow/experiments/restore", "restore_experiment", repeatable=False
+)
+RENAME_EXPERIMENT: Final = Endpoint("POST", "/api/2.0/mlflow/experiments/update", "rename_experiment")
+SET_EXPERIMENT_TAG: Final = Endpoint("POST", "/api/2.0/mlflow/experiments/set-experiment-tag", "set_experiment_tag")
+DELETE_EXPERIMENT_TAG: Final = Endpoint(
+    "POST", "/api/2.0/mlflow/experiments/delete-experiment-tag", "delete_experiment_tag", repeatable=False
+)
+
+ENDPOINTS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Endpoint))
+"""All of them, in the order of this file; the more special path before the more general one where two match."""
