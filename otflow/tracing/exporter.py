@@ -27,6 +27,7 @@ from otflow.errors import OtflowError, StoreUnavailableError
 from otflow.store.interface import TraceWrite
 from otflow.tracing import guard
 from otflow.tracing.assembly import OpenTrace, open_traces
+from otflow.tracing.intake import take
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -225,7 +226,7 @@ class SpanWriter:
                 if span is None:
                     batch.traces.append(trace.to_write())
                 else:
-                    batch.spans.append(Span.recorded(span, trace.trace_id))
+                    batch.spans.append(take(span, trace.trace_id))
             except Exception as error:
                 self.lost += span is not None
                 guard.swallow("read an ended span", error)
