@@ -199,6 +199,14 @@ USE_DEFAULT_TRACER_PROVIDER: Final[Setting[bool]] = Setting(
     False,
     "If true, spans are made in an OpenTelemetry tracer provider of otflow's own; if false, in the application's.",
 )
+FOREIGN_SPANS: Final[Setting[str]] = Setting(
+    "FOREIGN_SPANS",
+    _choice("BELOW", "GENAI", "ALL", "NONE"),
+    "BELOW",
+    "Which spans of other instrumentation enter the store: those below a span that does, also those of GenAI "
+    "instrumentation wherever they start, all of the provider's, or none. `otflow.tracing.set_span_filter` goes "
+    "before it.",
+)
 TRACE_FLUSH_INTERVAL_MS: Final[Setting[int]] = Setting(
     "TRACE_FLUSH_INTERVAL_MS",
     _integer(1),

@@ -99,6 +99,11 @@ class Span:
         self._attributes = with_trace_id(otel_span.attributes or {}, trace_id)
         return self
 
+    def below(self, parent_id: str) -> Span:
+        """This span, which nobody else holds yet, under another parent (16 hex digits)."""
+        self._parent_id = parent_id
+        return self
+
     @classmethod
     def of(
         cls,

@@ -105,7 +105,7 @@ def fixed_ids(start: int = 1) -> Generator[None]:
         >>> captured.traces[0].info.trace_id
         'tr-00000000000000000000000000000001'
     """
-    tracer: Any = provider.tracer()
+    tracer: Any = provider.maker().tracer
     before = tracer.id_generator
     tracer.id_generator = _SequentialIds(start)
     try:

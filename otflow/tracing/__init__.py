@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from otflow.tracing.chat import set_span_chat_tools
     from otflow.tracing.display import print_trace, render_trace
-    from otflow.tracing.provider import configure, disable, enable, reset, set_destination
+    from otflow.tracing.filters import set_span_filter
+    from otflow.tracing.provider import (
+        configure,
+        disable,
+        enable,
+        reset,
+        set_destination,
+        set_tracer_provider,
+        tracer_provider,
+    )
 
 _HOMES: dict[str, str] = {
     "configure": "provider",
@@ -19,6 +28,9 @@ _HOMES: dict[str, str] = {
     "reset": "provider",
     "set_destination": "provider",
     "set_span_chat_tools": "chat",
+    "set_span_filter": "filters",
+    "set_tracer_provider": "provider",
+    "tracer_provider": "provider",
 }
 
 __all__ = [
@@ -30,6 +42,9 @@ __all__ = [
     "reset",
     "set_destination",
     "set_span_chat_tools",
+    "set_span_filter",
+    "set_tracer_provider",
+    "tracer_provider",
 ]
 
 

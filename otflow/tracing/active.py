@@ -6,12 +6,11 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from opentelemetry import trace as trace_api
-
 from otflow.entities import LiveSpan, TraceState
 from otflow.errors import InvalidParameterError
 from otflow.semconv import Metadata
 from otflow.tracing.assembly import OpenTrace, open_traces
+from otflow.tracing.current import current_span
 from otflow.tracing.exporter import writer
 from otflow.tracing.spans import strings
 
@@ -33,7 +32,7 @@ def get_current_active_span() -> LiveSpan | None:
 
     Spans of `start_span_no_context` are not made current, so they are never returned.
     """
-    otel = trace_api.get_current_span()
+    otel = current_span()
     span_context = otel.get_span_context()
     if not span_context.is_valid:
         return None
@@ -62,7 +61,7 @@ def get_last_active_trace_id(thread_local: bool = False) -> str | None:
 
 
 def _current_trace() -> OpenTrace | None:
-    span_context = trace_api.get_current_span().get_span_context()
+    span_context = current_span().get_span_context()
     return open_traces.of_span(span_context.trace_id) if span_context.is_valid else None
 
 

@@ -34,13 +34,14 @@ class OpenTrace:
     """
 
     __slots__ = (
-        "below",
         "changed",
         "client_request_id",
         "duration_ms",
         "ended",
         "experiment_id",
         "final_state",
+        "foreign",
+        "known",
         "live",
         "metadata",
         "name",
@@ -50,6 +51,7 @@ class OpenTrace:
         "response_preview",
         "root",
         "root_span_id",
+        "skipped",
         "start_ns",
         "state",
         "tags",
@@ -69,8 +71,12 @@ class OpenTrace:
         """The span above the local root, if it has one: another library's, or another process's."""
         self.live: dict[int, LiveSpan] = {}
         """Spans of otflow's making that have not ended, by OpenTelemetry span id."""
-        self.below: set[int] = set()
-        """Spans below another one of the trace that have not ended, by OpenTelemetry span id: others' too."""
+        self.foreign: set[int] = set()
+        """Spans of other instrumentation that have not ended and are to be stored, by OpenTelemetry span id."""
+        self.known: set[int] = set()
+        """Spans that are stored, ended ones too: what starts below them belongs to the trace."""
+        self.skipped: dict[int, int] = {}
+        """Spans that are not stored, with the stored one that they are below."""
         self.root: ReadableSpan | None = None
         """The local root, from its end until the writer has taken from it what it needs."""
         self.ended = False

@@ -10,7 +10,6 @@ from contextvars import Token
 from typing import Any, TypeVar, cast, overload
 
 from opentelemetry import context as otel_context
-from opentelemetry import trace as trace_api
 from opentelemetry.context import Context
 
 from otflow import clock
@@ -19,6 +18,7 @@ from otflow.entities.values import dump
 from otflow.errors import InvalidParameterError
 from otflow.semconv import SpanKey
 from otflow.tracing import guard, provider
+from otflow.tracing.current import current_span, with_current
 from otflow.tracing.inputs import InputBinder
 from otflow.tracing.spans import begin, detach, encoded, finish, unsampled
 
@@ -194,9 +194,7 @@ class _Call:
     def __init__(self, plan: _Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.previous = otel_context.get_current()
         self.live = live = plan.begin(self.previous, plan.inputs(args, kwargs))
-        below = (
-            unsampled(self.previous) if live is None else trace_api.set_span_in_context(live.otel_span, self.previous)
-        )
+        below = unsampled(self.previous) if live is None else with_current(live.otel_span, self.previous)
         self.token: Token[Context] = otel_context.attach(below)
 
     def end(self, result: Any, error: BaseException | None) -> None:
@@ -289,9 +287,9 @@ class _Steps:
         self.plan = plan
         self.items: list[Any] = []
         here = otel_context.get_current()
-        parent = called_in if trace_api.get_current_span(called_in).get_span_context().is_valid else here
+        parent = called_in if current_span(called_in).get_span_context().is_valid else here
         self.live = live = plan.begin(parent, inputs)
-        self.context = unsampled(parent) if live is None else trace_api.set_span_in_context(live.otel_span, parent)
+        self.context = unsampled(parent) if live is None else with_current(live.otel_span, parent)
         self.previous = here
         self.token: Token[Context] | None = None
 

@@ -226,7 +226,7 @@ class SpanWriter:
                 if span is None:
                     batch.traces.append(trace.to_write())
                 else:
-                    batch.spans.append(take(span, trace.trace_id))
+                    batch.spans.append(take(span, trace))
             except Exception as error:
                 self.lost += span is not None
                 guard.swallow("read an ended span", error)

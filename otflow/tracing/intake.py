@@ -13,9 +13,15 @@ from otflow.entities import Span
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from otflow.tracing.assembly import OpenTrace
+
 __all__ = ["take"]
 
 
-def take(ended: ReadableSpan, trace_id: str) -> Span:
+def take(ended: ReadableSpan, trace: OpenTrace) -> Span:
     """The span as it is stored: with what other conventions say translated, under otflow's trace id."""
-    return Span.recorded(ended, trace_id)
+    span = Span.recorded(ended, trace.trace_id)
+    skipped = trace.skipped
+    if skipped and ended.parent is not None and ended.parent.span_id in skipped:
+        span = span.below(f"{skipped[ended.parent.span_id]:016x}")
+    return span

@@ -131,8 +131,9 @@ def _parents_first(spans: list[Span]) -> list[Span]:
 
 def _copy(spans: list[Span], target: LiveSpan) -> None:
     """Make the spans anew below `target`: through the tracer, so that they leave by every door that spans have."""
-    tracer = provider.tracer()
+    tracer = provider.maker().tracer
     top = trace_api.set_span_in_context(target.otel_span, otel_context.get_current())
+    trace = open_traces.of_span(target.otel_context.trace_id)
     contexts: dict[str, Context] = {}
     started: list[tuple[LiveSpan, Span]] = []
     for span in spans:
@@ -143,7 +144,10 @@ def _copy(spans: list[Span], target: LiveSpan) -> None:
         )
         contexts[span.span_id] = trace_api.set_span_in_context(otel, top)
         if otel.is_recording():
-            started.append((LiveSpan.wrap(otel, target.trace_id), span))
+            live = LiveSpan.wrap(otel, target.trace_id)
+            started.append((live, span))
+            if trace is not None:
+                trace.live[live.otel_context.span_id] = live
     for live, span in reversed(started):  # children first, as spans end
         for event in span.events:
             live.add_event(event)

@@ -6,38 +6,57 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanProcessor
 
-from otflow.tracing import guard
-from otflow.tracing.assembly import open_traces
+from otflow.tracing import filters, guard
+from otflow.tracing.assembly import OpenTrace, open_traces
 from otflow.tracing.exporter import writer
+from otflow.tracing.opening import SCOPE, begins_again, open_trace
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.trace import SpanContext
 
 __all__ = ["OtflowSpanProcessor"]
+
+_MOST_KNOWN = 100_000
+"""Ids of spans that a trace remembers of other instrumentation, so that what starts late below them is known."""
 
 
 class OtflowSpanProcessor(SpanProcessor):
     """Hands ended spans of otflow's traces to the writer.
 
-    What other instrumentation makes below a span of otflow's belongs to the trace and goes to the store too. The
-    application's other spans (those above, beside, in other traces) are left alone.
-    Opening a trace is the work of whoever starts the otflow span, not of `on_start`: only there is it known
-    where the trace is to go.
+    What other instrumentation makes is a matter of the span filter: by default, what it makes below a span that is
+    stored belongs to the trace and is stored too, and the application's other spans (those above, beside, in other
+    traces) are left alone.
     """
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Note a span that starts below one that is the trace's. Called in the thread that starts the span."""
+        """Note a span of other instrumentation that is to be stored. Called in the thread that starts the span."""
         del parent_context
         try:
-            context, parent = span.context, span.parent
-            if context is None or parent is None:
-                return
+            scope, context = span.instrumentation_scope, span.context
+            if context is None or (scope is not None and scope.name == SCOPE):
+                return  # of otflow's own: whoever starts it knows where its trace is to go
+            parent = span.parent
             trace = open_traces.of_span(context.trace_id)
-            if trace is not None and (parent.span_id in trace.live or parent.span_id in trace.below):
-                trace.below.add(context.span_id)
+            if trace is None or parent is None:
+                below = False
+            else:
+                below = parent.span_id in trace.known or parent.span_id in trace.skipped
+            if filters.admits(span, below):
+                self._admit(span, context, trace, below)
+            elif below and trace is not None and parent is not None and len(trace.skipped) < _MOST_KNOWN:
+                trace.skipped[context.span_id] = trace.skipped.get(parent.span_id, parent.span_id)
         except Exception as error:
             guard.swallow("take a started span", error)
+
+    def _admit(self, span: Span, context: SpanContext, trace: OpenTrace | None, below: bool) -> None:
+        parent_id = span.parent.span_id if span.parent is not None else 0
+        if trace is None or (not below and begins_again(trace, parent_id)):
+            trace = open_trace(span, span.name, parent_id, span.start_time or 0)
+        if len(trace.known) < _MOST_KNOWN:
+            trace.known.add(context.span_id)
+        trace.foreign.add(context.span_id)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span; close its trace if it is the local root. Called in the thread that ends the span."""
@@ -49,9 +68,10 @@ class OtflowSpanProcessor(SpanProcessor):
             if trace is None:
                 return
             own = trace.live.pop(context.span_id, None)
-            if own is None and context.span_id not in trace.below:
-                return
-            trace.below.discard(context.span_id)
+            if own is None:
+                if context.span_id not in trace.foreign:
+                    return
+                trace.foreign.discard(context.span_id)
             writer.ended(trace, span)
             if context.span_id == trace.root_span_id and not trace.ended:
                 trace.root = span

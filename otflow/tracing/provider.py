@@ -1,8 +1,10 @@
 """Which tracer provider otflow's spans are made in, whether they are made, and where they go.
 
-otflow joins the tracer provider of the application: the one that is registered with OpenTelemetry, now or later,
-gets otflow's span processor added, once. Where none is registered, an SDK provider is made and registered, so that
-other instrumentation lands in the same traces. With USE_DEFAULT_TRACER_PROVIDER set, a private provider is used.
+otflow joins the tracer provider of the application: the one that is registered with OpenTelemetry, now or later, gets
+otflow's span processor added, once. Where none is registered, an SDK provider is made and registered that gives way to
+one registered later (`deferring.py`), so that other instrumentation lands in the same traces. One that is handed over
+goes before both. With USE_DEFAULT_TRACER_PROVIDER set, a private provider is used, and its spans are current for otflow
+only (`current.py`).
 """
 
 from __future__ import annotations
@@ -18,12 +20,15 @@ from opentelemetry import trace as trace_api
 from otflow import config, context
 from otflow.entities import LiveSpan, TraceLocationBase
 from otflow.errors import InvalidParameterError
-from otflow.tracing import guard
+from otflow.tracing import filters, guard
+from otflow.tracing.current import keep_apart
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import Tracer, TracerProvider
+    from opentelemetry.sdk.trace import TracerProvider
 
+    from otflow.tracing.deferring import DeferringTracerProvider
     from otflow.tracing.processor import OtflowSpanProcessor
+    from otflow.tracing.sdk_span import SpanMaker
 
 __all__ = [
     "TracingConfig",
@@ -33,9 +38,11 @@ __all__ = [
     "enable",
     "is_enabled",
     "is_sampled",
+    "maker",
     "reset",
     "set_destination",
-    "tracer",
+    "set_tracer_provider",
+    "tracer_provider",
 ]
 
 
@@ -43,9 +50,13 @@ class _State:
     def __init__(self) -> None:
         self.enabled: bool | None = None
         """Set by `enable` and `disable`; None where neither was called."""
-        self.provider: Any = None
-        self.tracer: Tracer | None = None
+        self.given: Any = None
+        """The provider that was handed over."""
+        self.registered: Any = None
+        """What was registered with OpenTelemetry when `maker` was made."""
+        self.maker: SpanMaker | None = None
         self.private: TracerProvider | None = None
+        self.own: DeferringTracerProvider | None = None
 
 
 _state = _State()
@@ -57,42 +68,97 @@ _processor: OtflowSpanProcessor | None = None
 # -- the provider ----------------------------------------------------------------------------------
 
 
-def tracer() -> Tracer:
-    """The tracer that otflow's spans are made with now."""
-    found = _state.tracer
-    if found is not None and (_state.private is not None or trace_api.get_tracer_provider() is _state.provider):
+def maker() -> SpanMaker:
+    """What otflow's spans are made with now."""
+    found = _state.maker
+    if found is not None and trace_api.get_tracer_provider() is _state.registered:
         return found
     with _lock:
         return _join()
 
 
-def _join() -> Tracer:
+def set_tracer_provider(provider: TracerProvider | None) -> None:
+    """Make otflow's spans in a provider that is handed over, instead of the one registered with OpenTelemetry.
+
+    Args:
+        provider: A tracer provider that takes span processors; None for the registered one again.
+
+    Raises:
+        InvalidParameterError: not such a provider.
+
+    Example:
+        >>> import otflow
+        >>> from opentelemetry.sdk.trace import TracerProvider
+        >>> otflow.tracing.set_tracer_provider(TracerProvider())
+        >>> otflow.tracing.set_tracer_provider(None)
+    """
+    if provider is not None and not _takes_processors(provider):
+        raise InvalidParameterError(
+            "a tracer provider must have the methods get_tracer and add_span_processor, as that of the OpenTelemetry "
+            f"SDK has; {type(provider).__name__} has not"
+        )
+    with _lock:
+        _state.given = provider
+        _state.maker = None
+
+
+def tracer_provider() -> TracerProvider:
+    """The tracer provider that otflow's spans are made in now, for instrumentation that is to use the same."""
+    maker()
+    found: Any = _state.given or _state.private or trace_api.get_tracer_provider()
+    return found
+
+
+def _join() -> SpanMaker:
     """Find or make the provider, and add the processor to it."""
     global _processor
-    from opentelemetry.sdk.trace import TracerProvider
-
+    from otflow import __version__
+    from otflow.tracing.deferring import DeferringTracerProvider, register
+    from otflow.tracing.opening import SCOPE
     from otflow.tracing.processor import OtflowSpanProcessor
+    from otflow.tracing.sdk_span import SpanMaker
 
     if _processor is None:
         _processor = OtflowSpanProcessor()
-    provider: Any = trace_api.get_tracer_provider()
-    if guard.setting(config.USE_DEFAULT_TRACER_PROVIDER):
-        provider = _state.private = _state.private or TracerProvider(shutdown_on_exit=False)
-    elif isinstance(provider, trace_api.ProxyTracerProvider):
-        trace_api.set_tracer_provider(TracerProvider())
-        provider = trace_api.get_tracer_provider()  # another thread may have been quicker
-    if not isinstance(provider, TracerProvider):
-        # A provider that takes no processors (the no-op one, or a vendor's): keep out of its way.
-        provider = _state.private = _state.private or TracerProvider(shutdown_on_exit=False)
+    provider: Any = _state.given
+    registered: Any = trace_api.get_tracer_provider()
+    _state.private = None
+    if provider is None and guard.setting(config.USE_DEFAULT_TRACER_PROVIDER):
+        provider = _private_provider()
+    if provider is None:
+        if isinstance(registered, trace_api.ProxyTracerProvider):
+            _state.own = _state.own or DeferringTracerProvider(_processor)
+            _joined.add(_state.own)
+            register(_state.own)
+            registered = trace_api.get_tracer_provider()
+        elif _state.own is not None and registered is not _state.own:
+            _state.own.hand_over(registered)
+        # A provider that takes no processors (the no-op one, or some vendor's): keep out of its way.
+        provider = registered if _takes_processors(registered) else _private_provider()
     if provider not in _joined:
         provider.add_span_processor(_processor)
         _joined.add(provider)
-    from otflow import __version__
+    keep_apart(_state.private is not None)
+    get_tracer = provider.own_tracer if isinstance(provider, DeferringTracerProvider) else provider.get_tracer
+    _state.registered = registered
+    _state.maker = SpanMaker(get_tracer(SCOPE, __version__))
+    return _state.maker
 
-    _state.provider = provider
-    found: Any = provider.get_tracer("otflow", __version__)
-    _state.tracer = found
-    return found
+
+_kept_private: list[TracerProvider] = []
+
+
+def _private_provider() -> TracerProvider:
+    from opentelemetry.sdk.trace import TracerProvider
+
+    if not _kept_private:
+        _kept_private.append(TracerProvider(shutdown_on_exit=False))
+    _state.private = _kept_private[0]
+    return _state.private
+
+
+def _takes_processors(provider: Any) -> bool:
+    return callable(getattr(provider, "get_tracer", None)) and callable(getattr(provider, "add_span_processor", None))
 
 
 # -- on and off --------------------------------------------------------------------------------------
@@ -224,6 +290,7 @@ def reset() -> None:
     LiveSpan.before_end = ()
     context.set_destination(None)
     context.set_destination(None, context_local=True)
+    filters.reset()
     with _lock:
-        _state.tracer = None
-        _state.private = None
+        _state.maker = None
+        _state.given = None

@@ -6,28 +6,25 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from contextvars import Token
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from opentelemetry import context as otel_context
-from opentelemetry import trace as trace_api
 from opentelemetry.context import Context
 
-from otflow import clock, context
+from otflow import clock
 from otflow.entities import (
     LiveSpan,
-    MlflowExperimentLocation,
     NoOpSpan,
     SpanType,
     TraceLocationBase,
 )
 from otflow.entities.values import dump, encode_attribute
-from otflow.semconv import TRACE_ID_PREFIX, Metadata, SpanKey
+from otflow.semconv import SpanKey
 from otflow.tracing import guard, provider
 from otflow.tracing.assembly import OpenTrace, open_traces
+from otflow.tracing.current import current_span, for_sdk, with_current
 from otflow.tracing.exporter import writer
-
-if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import Span as SdkSpan
+from otflow.tracing.opening import begins_again, open_trace
 
 __all__ = [
     "SpanScope",
@@ -77,9 +74,9 @@ def begin(
     """
     if not provider.is_enabled():
         return None
-    parent_context = trace_api.get_current_span(parent).get_span_context()
+    parent_context = current_span(parent).get_span_context()
     trace: OpenTrace | None = None
-    if parent_context.is_valid:
+    if parent_context.trace_id:
         trace = open_traces.of_span(parent_context.trace_id)
     if _UNSAMPLED in parent:
         return None
@@ -87,15 +84,15 @@ def begin(
         return None
     if start_time_ns is None:
         start_time_ns = clock.now_ns()
-    otel = provider.tracer().start_span(name, parent, attributes=attributes, start_time=start_time_ns)
-    if not otel.is_recording():
+    span = provider.maker().start(name, for_sdk(parent), parent_context, attributes, start_time_ns)
+    if not span.is_recording():
         return None  # the application's own sampler said no
-    span = cast("SdkSpan", otel)
-    span_context = span.get_span_context()
-    if trace is None or _begins_again(trace, parent_context.span_id):
-        trace = _open(span, name, parent_context.span_id, start_time_ns, destination, uri, experiment_id)
+    if trace is None or (trace.ended and begins_again(trace, parent_context.span_id)):
+        trace = open_trace(span, name, parent_context.span_id, start_time_ns, destination, uri, experiment_id)
     live = LiveSpan.wrap(span, trace.trace_id)
-    trace.live[span_context.span_id] = live
+    span_id = span.get_span_context().span_id
+    trace.live[span_id] = live
+    trace.known.add(span_id)
     return live
 
 
@@ -110,49 +107,6 @@ def encoded(span_type: str | None, attributes: Mapping[str, Any] | None) -> dict
     for key, value in attributes.items():
         found[str(key)] = encode_attribute(str(key), value)
     return found
-
-
-def _begins_again(trace: OpenTrace, parent_span_id: int) -> bool:
-    """Whether a span below `parent_span_id` opens a trace anew that has closed in this process before.
-
-    So it is where an application's own span has several of otflow's local roots below it, one after the other.
-    """
-    return trace.ended and parent_span_id == trace.parent_span_id != 0
-
-
-def _open(
-    span: SdkSpan,
-    name: str,
-    parent_span_id: int,
-    start_time_ns: int,
-    destination: TraceLocationBase | None,
-    uri: str | None,
-    experiment_id: str | None,
-) -> OpenTrace:
-    """Open the trace whose local root `span` is, with what is true in the context now."""
-    span_context = span.get_span_context()
-    otel_trace_id = span_context.trace_id
-    trace_id = f"{TRACE_ID_PREFIX}{otel_trace_id:032x}"
-    if experiment_id is None:
-        where = destination or context.destination()
-        if isinstance(where, MlflowExperimentLocation):
-            experiment_id = where.experiment_id
-        elif uri is None or uri == context.get_tracking_uri():
-            experiment_id = context.chosen_experiment_id()
-    trace = OpenTrace(otel_trace_id, trace_id, name, uri or context.get_tracking_uri(), experiment_id)
-    trace.start_ns = start_time_ns
-    trace.root_span_id = span_context.span_id
-    trace.parent_span_id = parent_span_id
-    run_id = context.active_run_id()
-    if run_id is not None:
-        trace.metadata[Metadata.SOURCE_RUN] = run_id
-    model_id = context.active_model_id()
-    if model_id is not None:
-        trace.metadata[Metadata.MODEL_ID] = model_id
-    opened = open_traces.add(trace)
-    if opened is trace:
-        writer.changed(trace)
-    return opened
 
 
 def finish(live: LiveSpan, error: BaseException | None) -> None:
@@ -179,7 +133,7 @@ def detach(token: Token[Context], previous: Context, live: LiveSpan | None) -> N
     try:
         _runtime_context.detach(token)
     except (ValueError, RuntimeError):
-        if live is not None and trace_api.get_current_span() is live.otel_span:
+        if live is not None and current_span() is live.otel_span:
             _runtime_context.attach(previous)
 
 
@@ -221,7 +175,7 @@ class SpanScope(contextlib.ContextDecorator):
             return cast("LiveSpan", _NO_OP)
         if destination is not None and live.parent_id is not None:
             _logger.warning("trace_destination is for the root span of a trace; on span %r it is ignored.", name)
-        self._token = otel_context.attach(trace_api.set_span_in_context(live.otel_span, previous))
+        self._token = otel_context.attach(with_current(live.otel_span, previous))
         self._live = live
         return live
 
@@ -342,7 +296,7 @@ def start_detached(
     if parent_span is not None:
         if not isinstance(parent_span, LiveSpan):  # pyright: ignore[reportUnnecessaryIsInstance]
             return cast("LiveSpan", _NO_OP)  # below a NoOpSpan nothing is recorded
-        parent = trace_api.set_span_in_context(parent_span.otel_span, parent)
+        parent = with_current(parent_span.otel_span, parent)
     live = begin(
         str(name),
         all_attributes,
