@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from otflow import context
 from otflow.entities import MlflowExperimentLocation, TraceLocationBase
-from otflow.semconv import TRACE_ID_PREFIX, Metadata
+from otflow.semconv import SCOPE, TRACE_ID_PREFIX, Metadata
 from otflow.tracing.assembly import OpenTrace, open_traces
 from otflow.tracing.exporter import writer
+from otflow.tracing.logs import join
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Span
 
 __all__ = ["SCOPE", "begins_again", "open_trace"]
-
-SCOPE: Final = "otflow"
-"""The name of the instrumentation scope of otflow's own spans."""
 
 
 def begins_again(trace: OpenTrace, parent_span_id: int) -> bool:
@@ -66,6 +64,7 @@ def open_trace(
     model_id = context.active_model_id()
     if model_id is not None:
         trace.metadata[Metadata.MODEL_ID] = model_id
+    join()
     opened = open_traces.add(trace)
     if opened is trace:
         writer.changed(trace)

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanProcessor
 
-from otflow.tracing import filters, guard
+from otflow.entities import SpanEvent
+from otflow.semconv import GenAI
+from otflow.tracing import evaluation_events, filters, guard
 from otflow.tracing.assembly import OpenTrace, open_traces
 from otflow.tracing.exporter import writer
 from otflow.tracing.opening import SCOPE, begins_again, open_trace
+from otflow.tracing.sdk_span import announced
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -35,8 +38,11 @@ class OtflowSpanProcessor(SpanProcessor):
         del parent_context
         try:
             scope, context = span.instrumentation_scope, span.context
-            if context is None or (scope is not None and scope.name == SCOPE):
-                return  # of otflow's own: whoever starts it knows where its trace is to go
+            if context is None:
+                return
+            if scope is not None and scope.name == SCOPE:
+                announced.span_id = context.span_id
+                return  # whoever starts a span of otflow's knows where its trace is to go
             parent = span.parent
             trace = open_traces.of_span(context.trace_id)
             if trace is None or parent is None:
@@ -72,6 +78,10 @@ class OtflowSpanProcessor(SpanProcessor):
                 if context.span_id not in trace.foreign:
                     return
                 trace.foreign.discard(context.span_id)
+                for event in span.events:
+                    if event.name == GenAI.EVALUATION_EVENT:
+                        said = SpanEvent(event.name, event.timestamp, dict(event.attributes or {}))
+                        evaluation_events.take(trace, context.span_id, said)
             writer.ended(trace, span)
             if context.span_id == trace.root_span_id and not trace.ended:
                 trace.root = span

@@ -20,7 +20,7 @@ from opentelemetry import trace as trace_api
 from otflow import config, context
 from otflow.entities import LiveSpan, TraceLocationBase
 from otflow.errors import InvalidParameterError
-from otflow.tracing import filters, guard
+from otflow.tracing import filters, guard, logs
 from otflow.tracing.current import keep_apart
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ class _State:
 
 _state = _State()
 _lock = threading.Lock()
-_joined: weakref.WeakSet[Any] = weakref.WeakSet()
+_joined: list[weakref.ref[Any]] = []
+"""Providers that have otflow's processor. (A list: Logfire's cannot be hashed.)"""
 _processor: OtflowSpanProcessor | None = None
 
 
@@ -128,20 +129,20 @@ def _join() -> SpanMaker:
     if provider is None:
         if isinstance(registered, trace_api.ProxyTracerProvider):
             _state.own = _state.own or DeferringTracerProvider(_processor)
-            _joined.add(_state.own)
             register(_state.own)
             registered = trace_api.get_tracer_provider()
         elif _state.own is not None and registered is not _state.own:
             _state.own.hand_over(registered)
         # A provider that takes no processors (the no-op one, or some vendor's): keep out of its way.
         provider = registered if _takes_processors(registered) else _private_provider()
-    if provider not in _joined:
+    if not isinstance(provider, DeferringTracerProvider) and not any(known() is provider for known in _joined):
         provider.add_span_processor(_processor)
-        _joined.add(provider)
+        _joined[:] = [*(known for known in _joined if known() is not None), weakref.ref(provider)]
     keep_apart(_state.private is not None)
+    logs.join(private=_state.private is not None)
     get_tracer = provider.own_tracer if isinstance(provider, DeferringTracerProvider) else provider.get_tracer
     _state.registered = registered
-    _state.maker = SpanMaker(get_tracer(SCOPE, __version__))
+    _state.maker = SpanMaker(get_tracer(SCOPE, __version__), lambda: provider.add_span_processor(_processor))
     return _state.maker
 
 

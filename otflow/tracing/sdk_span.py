@@ -10,6 +10,7 @@ work to the SDK.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Tracer
 
-__all__ = ["SpanMaker"]
+__all__ = ["SpanMaker", "announced"]
 
 _OWN_FIELDS: Final = frozenset(
     {"_attributes", "_context", "_events", "_links", "_lock", "_name", "_parent", "_resource", "_start_time"}
@@ -49,15 +50,23 @@ _MOST_ATTRIBUTES: Final = 32
 """More than these at the start are left to the SDK, which knows the limits."""
 
 
+announced = threading.local()
+"""`span_id`: the span of otflow's that the span processor was last told of, in this thread."""
+
+
 class SpanMaker:
     """Starts the spans of one tracer.
 
     Args:
         tracer: A tracer of the SDK, or of whatever wraps it.
+        join_again: Called when otflow's span processor was not told of a span: a provider that wraps another may
+            exchange what is inside of it, and lose the processors that were added. What is added then still hears
+            of the end of the span.
     """
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, join_again: Callable[[], None]) -> None:
         self.tracer = tracer
+        self._join_again = join_again
         self._quick = _is_ordinary(tracer)
         self._flags: dict[int, TraceFlags] = {}
         """Trace flags of a span by those of its parent, -1 for a root, as the SDK has set them."""
@@ -87,9 +96,12 @@ class SpanMaker:
                         break
                 else:
                     return self._make(name, context, parent, attributes, start_time_ns, flags)
+        announced.span_id = 0
         span: Any = self.tracer.start_span(name, context, attributes=attributes, start_time=start_time_ns)
         if self._quick:
             self._learn(span, parent)
+        elif announced.span_id == 0 and span.is_recording():
+            self._join_again()
         return span
 
     def _make(
