@@ -1,0 +1,29 @@
+"""An environment of its own for each library that is compared with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+REQUIREMENTS = {
+    "mlflow-3.10.1": "mlflow==3.10.1",
+    "mlflow-3.17.2": "mlflow==3.17.2",
+    "logfire": "logfire",
+    "langfuse": "langfuse",
+    "traceloop": "traceloop-sdk",
+    "phoenix": "arize-phoenix-otel",
+}
+
+
+def python_of(subject: str, directory: Path) -> str:
+    """The Python that has a library; its environment is made where it is not there."""
+    if subject == "otflow":
+        return sys.executable
+    home = (directory / subject).absolute()
+    python = home / "bin" / "python"
+    if not python.exists():
+        print(f"making the environment of {subject} …", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", REQUIREMENTS[subject]], check=True)
+    return str(python)
