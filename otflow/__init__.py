@@ -6,6 +6,7 @@ Everything is loaded on first use: importing otflow costs next to nothing.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         set_trace_tag,
         update_assessment,
     )
+    from otflow.tracing.autolog import autolog
     from otflow.tracing.decorator import trace
     from otflow.tracing.exporter import flush_trace_async_logging
     from otflow.tracing.merge import add_trace
@@ -55,6 +57,7 @@ _HOMES: dict[str, str] = {
         "otflow.errors": "OtflowError",
         "otflow.tracing.annotations": "delete_assessment delete_trace_tag get_assessment log_assessment "
         "log_expectation log_feedback override_feedback set_trace_tag update_assessment",
+        "otflow.tracing.autolog": "autolog",
         "otflow.tracing.decorator": "trace",
         "otflow.tracing.exporter": "flush_trace_async_logging",
         "otflow.tracing.merge": "add_trace",
@@ -77,6 +80,7 @@ __all__ = [
     "SpanType",
     "Trace",
     "add_trace",
+    "autolog",
     "create_experiment",
     "delete_assessment",
     "delete_trace_tag",
@@ -119,10 +123,35 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(home), name)
     elif name in _ROOMS:
         value = importlib.import_module(f"otflow.{name}")
+    elif name.startswith("_") or _has_file(name):
+        # What has a file is the import system's to find: nothing may be imported here amid its work.
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    elif _Libraries.find_spec(f"otflow.{name}") is not None:
+        value = importlib.import_module(f"otflow.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def _has_file(name: str) -> bool:
+    from importlib.machinery import PathFinder
+
+    return PathFinder.find_spec(f"otflow.{name}", __path__) is not None
+
+
+class _Libraries:
+    """Finds `otflow.openai`, `otflow.langchain`, …, which have no files."""
+
+    @staticmethod
+    def find_spec(name: str, *_where: object) -> Any:
+        """What the import system asks where there is no file."""
+        if not name.startswith("otflow.") or name.count(".") > 1:
+            return None
+        return importlib.import_module("otflow.tracing.flavors").find_spec(name)
+
+
+sys.meta_path.append(_Libraries)  # pyright: ignore[reportArgumentType]
 
 
 def __dir__() -> list[str]:

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from otflow import context
-from otflow.entities import Experiment, LiveSpan, Page, Span, SpanStatus, SpanStatusCode, SpanType, Trace, ViewType
+from otflow.entities import (
+    Attachment,
+    Experiment,
+    LiveSpan,
+    Page,
+    Span,
+    SpanStatus,
+    SpanStatusCode,
+    SpanType,
+    Trace,
+    ViewType,
+)
+from otflow.entities.attachment import reference_facts
 from otflow.errors import InvalidParameterError, NotFoundError
+from otflow.store.attachments import inline_span
 from otflow.store.interface import Store
-from otflow.tracing.annotations import settled_store
+from otflow.tracing.annotations import kept_tag, settled_store
 from otflow.tracing.assembly import open_traces
 from otflow.tracing.renamed import formerly
 from otflow.tracing.search import experiments_to_search, scoped_filter
@@ -179,6 +192,50 @@ class Client:
         del display
         return self._settled().get_trace(trace_id)
 
+    def iter_spans(self, trace_id: str, page_size: int = 1000) -> Iterator[Span]:
+        """The spans of a trace, the root first, then by start time; however many they are, a page is in memory.
+
+        Args:
+            trace_id: The id of the trace.
+            page_size: How many spans are read at once.
+
+        Raises:
+            NotFoundError: no such trace.
+            InvalidParameterError: `page_size` is not positive.
+        """
+        return self._settled().iter_spans(trace_id, page_size=page_size)
+
+    def get_attachment(self, uri: str) -> Attachment:
+        """An image, a sound or a file that was part of a span.
+
+        Args:
+            uri: The reference that stands in its place, as `Span.attachments` lists them; or a `data:` URL.
+
+        Raises:
+            NotFoundError: the store has no such attachment.
+            InvalidParameterError: neither a reference nor a data URL.
+        """
+        if isinstance(uri, str) and uri.startswith("data:"):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return Attachment.from_data_url(uri)
+        facts = reference_facts(uri)
+        return Attachment.referred(facts, self._settled().read_attachment(facts["sha256"]))
+
+    def inline_attachments(self, span: Span) -> Span:
+        """The span with its attachments as they were set, in base64, in place of the references to them.
+
+        Args:
+            span: A span of a trace in this store.
+        """
+        store = self._settled()
+
+        def read(sha256: str) -> bytes | None:
+            try:
+                return store.read_attachment(sha256)
+            except NotFoundError:
+                return None
+
+        return inline_span(span, read)
+
     def search_traces(
         self,
         experiment_ids: list[str] | None = None,
@@ -237,7 +294,8 @@ class Client:
     @formerly(request_id="trace_id")
     def set_trace_tag(self, trace_id: str, key: str, value: str) -> None:
         """Set a tag on a trace; see `otflow.set_trace_tag`."""
-        self._settled().set_trace_tag(trace_id, key, str(value))
+        for kept, text in kept_tag(key, value).items():
+            self._settled().set_trace_tag(trace_id, kept, text)
 
     @formerly(request_id="trace_id")
     def delete_trace_tag(self, trace_id: str, key: str) -> None:

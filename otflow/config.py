@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, cast
+from urllib.parse import unquote
 
 from otflow.errors import InvalidParameterError
 
@@ -154,6 +156,16 @@ _TEXT: Final[Kind[str]] = Kind("a text", str)
 _BOOLEAN: Final[Kind[bool]] = Kind("one of true, 1, false, 0 (in upper or lower case)", _parse_boolean)
 
 
+def no_color() -> bool:
+    """Whether a terminal is not to be colored: `NO_COLOR` is set (see no-color.org), or the terminal is a dumb one."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def variables(prefixes: tuple[str, ...]) -> dict[str, str]:
+    """The variables of the environment whose names begin with one of these, by name."""
+    return {name: text for name, text in sorted(os.environ.items()) if name.startswith(prefixes)}
+
+
 # -- the table: name, what is allowed, default, meaning -----------------------------------------------
 
 TRACKING_URI: Final[Setting[str | None]] = Setting(
@@ -199,6 +211,20 @@ USE_DEFAULT_TRACER_PROVIDER: Final[Setting[bool]] = Setting(
     False,
     "If true, spans are made in an OpenTelemetry tracer provider of otflow's own; if false, in the application's.",
 )
+CAPTURE_CONTENT: Final[Setting[bool]] = Setting(
+    "CAPTURE_CONTENT",
+    _BOOLEAN,
+    True,
+    "If false, no inputs, outputs, messages, previews and messages of errors are kept, those of other "
+    "instrumentation's spans neither; what ran, when, how long and at what cost is. Read when the first span starts.",
+)
+SPAN_PROCESSOR_FAILURE: Final[Setting[str]] = Setting(
+    "SPAN_PROCESSOR_FAILURE",
+    _choice("DROP", "KEEP"),
+    "DROP",
+    "What becomes of a span whose span processor raised: its content is dropped, since the processor may have been "
+    "there to mask it, or kept as it is.",
+)
 FOREIGN_SPANS: Final[Setting[str]] = Setting(
     "FOREIGN_SPANS",
     _choice("BELOW", "GENAI", "ALL", "NONE"),
@@ -224,6 +250,48 @@ TRACE_FLUSH_TIMEOUT_S: Final[Setting[float]] = Setting(
     _number(0),
     10.0,
     "How long a flush, and with it the exit of the process, waits for a store that does not answer, in seconds.",
+)
+TRACE_SYNC: Final[Setting[str]] = Setting(
+    "TRACE_SYNC",
+    _choice("AUTO", "TRUE", "FALSE"),
+    "AUTO",
+    "If true, the end of a trace waits until the trace is written: for processes that are frozen or ended by force "
+    "right after their work. `AUTO` is true in AWS Lambda functions (where `AWS_LAMBDA_FUNCTION_NAME` is set).",
+)
+TRACE_FLUSH_ON_SIGTERM: Final[Setting[bool]] = Setting(
+    "TRACE_FLUSH_ON_SIGTERM",
+    _BOOLEAN,
+    False,
+    "If true, a process that would be ended by SIGTERM writes what has ended before. Takes effect where the first span "
+    "starts in the main thread and the program has no handler of its own.",
+)
+TRACE_MAX_OPEN: Final[Setting[int]] = Setting(
+    "TRACE_MAX_OPEN",
+    _integer(1),
+    10_000,
+    "How many traces, and how many spans, may be open in memory; beyond it the oldest are written as they are now. "
+    "They may still end later.",
+)
+SPOOL_DIR: Final[Setting[str | None]] = Setting(
+    "SPOOL_DIR",
+    _TEXT,
+    None,
+    "The directory in which spans wait for a destination that is away; by default `otflow/spool` in the user's "
+    "directory for caches.",
+)
+SPOOL_MAX_MB: Final[Setting[int]] = Setting(
+    "SPOOL_MAX_MB",
+    _integer(0),
+    512,
+    "How many megabytes may wait on disk for one destination; beyond it spans are lost, and counted. 0: nothing is "
+    "put on disk.",
+)
+ATTRIBUTE_MAX_BYTES: Final[Setting[int | None]] = Setting(
+    "ATTRIBUTE_MAX_BYTES",
+    _integer(64),
+    None,
+    "The longest value of an attribute that is kept, in bytes; a longer one is cut, stays JSON and says so. "
+    "Without it values are kept whole, whatever their length.",
 )
 SQLITE_SYNCHRONOUS: Final[Setting[str]] = Setting(
     "SQLITE_SYNCHRONOUS",
@@ -268,8 +336,215 @@ HTTP_REQUEST_MAX_RETRIES: Final[Setting[int]] = Setting(
     7,
     "How often a request to an `http(s)://` store is tried again when the store is out of reach or overloaded.",
 )
+ENABLE_OTLP_EXPORTER: Final[Setting[bool]] = Setting(
+    "ENABLE_OTLP_EXPORTER",
+    _BOOLEAN,
+    True,
+    "Whether traces leave by OTLP where OpenTelemetry's variables name a collector for them.",
+)
+TRACE_ENABLE_OTLP_DUAL_EXPORT: Final[Setting[bool]] = Setting(
+    "TRACE_ENABLE_OTLP_DUAL_EXPORT",
+    _BOOLEAN,
+    False,
+    "If true, traces that leave by OTLP go to the store as well; if false, they go to the collector alone.",
+)
 
 SETTINGS: Final[tuple[Setting[Any], ...]] = tuple(
     cast("Setting[Any]", value) for value in list(globals().values()) if type(value) is Setting
 )
 """The table above, in its order."""
+
+
+# -- OpenTelemetry's own variables ---------------------------------------------------------------------
+
+
+def otlp_logs_protocol() -> str | None:
+    """The protocol by which log events are to leave over OTLP; None where no collector is configured for them.
+
+    Source: OpenTelemetry specification, Environment Variable Specification and OTLP Exporter.
+    """
+    environment = os.environ
+    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return None
+    exporters = environment.get("OTEL_LOGS_EXPORTER", "").strip().lower() or "otlp"
+    if "otlp" not in (exporter.strip() for exporter in exporters.split(",")):
+        return None
+    if not (environment.get("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT") or environment.get("OTEL_EXPORTER_OTLP_ENDPOINT")):
+        return None
+    protocol = environment.get("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL") or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    return (protocol or "http/protobuf").strip().lower()
+
+
+@dataclass(frozen=True)
+class OtlpTraces:
+    """A collector that takes traces, as OpenTelemetry's variables describe it."""
+
+    protocol: str
+    """`grpc`, `http/protobuf` or `http/json`."""
+    endpoint: str
+    """The URL that requests go to; for gRPC, of the server."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Names in lower case. Values may be secrets."""
+    gzip: bool = False
+    timeout_s: float = 10.0
+    certificate: str | None = None
+    """File of the certificates that are trusted."""
+    client_key: str | None = None
+    client_certificate: str | None = None
+    secure: bool = True
+    """Whether the connection is by TLS."""
+
+
+_OTLP_PROTOCOLS: Final = ("grpc", "http/protobuf", "http/json")
+_OTLP_TRACES: Final = (
+    "ENDPOINT",
+    "HEADERS",
+    "PROTOCOL",
+    "COMPRESSION",
+    "TIMEOUT",
+    "CERTIFICATE",
+    "CLIENT_KEY",
+    "CLIENT_CERTIFICATE",
+    "INSECURE",
+)
+_OTLP_VARIABLES: Final = (
+    "OTEL_TRACES_EXPORTER",
+    *(f"OTEL_EXPORTER_OTLP_{infix}{name}" for name in _OTLP_TRACES for infix in ("TRACES_", "")),
+)
+
+
+def otlp_state() -> tuple[str | None, ...]:
+    """The variables that `otlp_traces` and `traces_exporters` read, for finding out whether they changed."""
+    return tuple(os.environ.get(variable) for variable in _OTLP_VARIABLES)
+
+
+def traces_exporters() -> frozenset[str] | None:
+    """The names in OTEL_TRACES_EXPORTER, in lower case; None where it is not set.
+
+    Source: OpenTelemetry specification, Environment Variable Specification, "Exporter Selection".
+    """
+    names = os.environ.get("OTEL_TRACES_EXPORTER", "").lower().split(",")
+    return frozenset(name.strip() for name in names if name.strip()) or None
+
+
+def otlp_traces() -> OtlpTraces | None:
+    """The collector that traces are to leave for by OTLP; None where no variable asks for that.
+
+    They are asked for by an endpoint, or by OTEL_TRACES_EXPORTER, then at the default endpoint; and called off by an
+    OTEL_TRACES_EXPORTER without `otlp`.
+
+    Raises:
+        InvalidParameterError: a variable holds something that is not allowed.
+
+    Source: OpenTelemetry specification, OpenTelemetry Protocol Exporter.
+    """
+    exporters = traces_exporters()
+    endpoint, is_base = _otlp("ENDPOINT")
+    if (endpoint is None) if exporters is None else ("otlp" not in exporters):
+        return None
+    protocol = (_otlp("PROTOCOL")[0] or "http/protobuf").lower()
+    if protocol not in _OTLP_PROTOCOLS:
+        raise InvalidParameterError(f"the OTLP protocol must be one of {', '.join(_OTLP_PROTOCOLS)}, not {protocol!r}")
+    if protocol == "grpc":
+        endpoint = endpoint or "http://localhost:4317"
+        if "://" not in endpoint:
+            insecure = (_otlp("INSECURE")[0] or "").lower() == "true"
+            endpoint = f"{'http' if insecure else 'https'}://{endpoint}"
+    else:
+        endpoint = endpoint or "http://localhost:4318"
+        if is_base:
+            endpoint = endpoint.rstrip("/") + "/v1/traces"
+    scheme, _, location = endpoint.partition("://")
+    if scheme.lower() not in ("http", "https") or not location.strip("/"):
+        raise InvalidParameterError(f"an OTLP endpoint must be a URL, http(s)://host[:port][/path], for {protocol}")
+    compression = (_otlp("COMPRESSION")[0] or "none").lower()
+    if compression not in ("none", "gzip"):
+        raise InvalidParameterError(f"the OTLP compression must be one of none, gzip, not {compression!r}")
+    return OtlpTraces(
+        protocol=protocol,
+        endpoint=endpoint,
+        headers=_otlp_headers(_otlp("HEADERS")[0] or ""),
+        gzip=compression == "gzip",
+        timeout_s=_otlp_timeout_s(_otlp("TIMEOUT")[0]),
+        certificate=_otlp("CERTIFICATE")[0],
+        client_key=_otlp("CLIENT_KEY")[0],
+        client_certificate=_otlp("CLIENT_CERTIFICATE")[0],
+        secure=scheme.lower() == "https",
+    )
+
+
+def _otlp(name: str) -> tuple[str | None, bool]:
+    """The value of an option of the OTLP exporter, and whether it is that of all signals or the default."""
+    for prefix in ("OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_"):
+        value = os.environ.get(prefix + name, "").strip()
+        if value:
+            return value, prefix == "OTEL_EXPORTER_OTLP_"
+    return None, True
+
+
+def _otlp_timeout_s(text: str | None) -> float:
+    # Milliseconds, as the specification says, though OpenTelemetry's own exporters for Python count in seconds.
+    if text is None:
+        return 10.0
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value <= 0:
+        raise InvalidParameterError(f"the OTLP timeout must be a number of milliseconds above 0, not {text!r}")
+    return value / 1000
+
+
+def _otlp_headers(text: str) -> tuple[tuple[str, str], ...]:
+    """Headers in the form of W3C Baggage: `name=value`, separated by commas, values percent-encoded."""
+    found: dict[str, str] = {}
+    for item in text.split(","):
+        if not item.strip():
+            continue
+        name, equals, value = item.partition("=")
+        name, value = unquote(name).strip().lower(), unquote(value).strip()
+        if not equals or not name or not name.isascii() or any(c in name + value for c in "\r\n\0"):
+            raise InvalidParameterError("OTLP headers must be name=value, separated by commas, without line breaks")
+        found[name] = value
+    return tuple(found.items())
+
+
+def otel_span_limits() -> tuple[bool, bool, bool]:
+    """Whether OpenTelemetry's variables limit the attributes of spans, their events, and attributes of anything."""
+    return (
+        bool(os.environ.get("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT")),
+        bool(os.environ.get("OTEL_SPAN_EVENT_COUNT_LIMIT")),
+        bool(os.environ.get("OTEL_ATTRIBUTE_COUNT_LIMIT")),
+    )
+
+
+def spool_directory() -> str:
+    """Where spans wait for destinations that are away, unless `SPOOL_DIR` says so: with the user's caches."""
+    home = os.path.expanduser("~")
+    caches = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or os.path.join(home, ".cache")
+    if not os.path.isabs(caches):  # no home: a service's account, a numeric user in a container
+        import tempfile
+
+        user = os.getuid() if hasattr(os, "getuid") else 0
+        caches = os.path.join(tempfile.gettempdir(), f"cache-{user}")
+    return os.path.join(caches, "otflow", "spool")
+
+
+def in_lambda() -> bool:
+    """Whether this process is an AWS Lambda function, which is frozen between two calls."""
+    return bool(os.environ.get("AWS_LAMBDA_FUNCTION_NAME"))
+
+
+def wants_latest_genai() -> bool:
+    """Whether instrumentation is told to follow the newest generation of the GenAI conventions.
+
+    Source: OpenTelemetry GenAI semantic conventions, transition plan.
+    """
+    words = os.environ.get("OTEL_SEMCONV_STABILITY_OPT_IN", "").split(",")
+    return "gen_ai_latest_experimental" in (word.strip() for word in words)
+
+
+def default_environment(variables: Mapping[str, str]) -> None:
+    """Set variables of other libraries that are not set, for this process and the ones it starts."""
+    for name, text in variables.items():
+        os.environ.setdefault(name, text)

@@ -35,6 +35,7 @@ __all__ = [
     "experiment_id",
     "get_tracking_uri",
     "is_tracking_uri_set",
+    "open_stores",
     "reset",
     "set_destination",
     "set_experiment_id",
@@ -119,6 +120,11 @@ def temporary(uri: str) -> Generator[None]:
         yield
     finally:
         _process.tracking_uri, _process.experiment_id = before
+
+
+def open_stores() -> list[Store]:
+    """The stores that are open in this process."""
+    return list(_process.stores.values())
 
 
 def close_store(uri: str) -> None:

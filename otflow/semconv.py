@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CostKey", "Metadata", "OTel", "SpanKey", "Tag", "TokenUsageKey"]
+__all__ = ["Baggage", "CostKey", "GenAI", "Kept", "Metadata", "OTel", "SpanKey", "Tag", "TokenUsageKey"]
 
 
 class SpanKey:
@@ -45,6 +45,8 @@ class TokenUsageKey:
     TOTAL: Final = "total_tokens"
     CACHE_READ: Final = "cache_read_input_tokens"
     CACHE_CREATION: Final = "cache_creation_input_tokens"
+    REASONING: Final = "reasoning_output_tokens"
+    """otflow's: MLflow has no key for it."""
 
 
 class CostKey:
@@ -85,6 +87,10 @@ class Tag:
     ARTIFACT_LOCATION: Final = "mlflow.artifactLocation"
     SPANS_LOCATION: Final = "mlflow.trace.spansLocation"
     LINKED_PROMPTS: Final = "mlflow.linkedPrompts"
+    WRITER: Final = "otflow.writer"
+    """Which process is making the trace (`otflow.store.leases`); taken away when the trace ends."""
+    INTERRUPTED: Final = "otflow.interrupted"
+    """`true` where the process that made the trace ended before the trace did."""
 
     SPANS_IN_STORE: Final = "TRACKING_STORE"
     """The value of SPANS_LOCATION where the store itself holds the spans."""
@@ -101,12 +107,73 @@ class OTel:
     GEN_AI_RESPONSE_MODEL: Final = "gen_ai.response.model"
     GEN_AI_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
     GEN_AI_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+    DROPPED_ATTRIBUTES: Final = "otel.dropped_attributes_count"
+    DROPPED_EVENTS: Final = "otel.dropped_events_count"
+    DROPPED_LINKS: Final = "otel.dropped_links_count"
     SESSION_ID: Final = "session.id"
     USER_ID: Final = "user.id"
+    HTTP_METHOD: Final = "http.request.method"
+    HTTP_STATUS: Final = "http.response.status_code"
+    URL_PATH: Final = "url.path"
+
+
+class Baggage:
+    """Beginnings of keys in W3C Baggage, otflow's own; session and user travel as `session.id` and `user.id`."""
+
+    TAG: Final = "otflow.tag."
+    METADATA: Final = "otflow.metadata."
+
+
+class GenAI:
+    """Log events of OpenTelemetry's GenAI semantic conventions, v0.1.0."""
+
+    EVENTS: Final = "gen_ai."
+    """How the names of all of them begin."""
+    RESPONSE_ID: Final = "gen_ai.response.id"
+    EVALUATION_EVENT: Final = "gen_ai.evaluation.result"
+    EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+    EVALUATION_SCORE: Final = "gen_ai.evaluation.score.value"
+    EVALUATION_LABEL: Final = "gen_ai.evaluation.score.label"
+    EVALUATION_EXPLANATION: Final = "gen_ai.evaluation.explanation"
+    ERROR_TYPE: Final = "error.type"
+    ERROR_MESSAGE: Final = "error.message"
+
+    # Of otflow's own, for what the conventions have no attribute.
+    EVALUATION_ID: Final = "otflow.evaluation.id"
+    EVALUATION_OVERRIDES: Final = "otflow.evaluation.overrides"
+    EVALUATION_SOURCE_TYPE: Final = "otflow.evaluation.source.type"
+    EVALUATION_SOURCE_ID: Final = "otflow.evaluation.source.id"
+    EVALUATION_VALUE: Final = "otflow.evaluation.value"
+    """A value that is neither a number nor a text, as JSON text."""
+
+
+class Kept:
+    """Attributes, otflow's own, that keep on a span for others what their convention has no place for: JSON texts."""
+
+    TYPE: Final = "otflow.span.type"
+    INPUTS: Final = "otflow.span.inputs"
+    INPUTS_REST: Final = "otflow.span.inputs.rest"
+    """The members of the inputs beside those that the convention holds."""
+    OUTPUTS: Final = "otflow.span.outputs"
+    OUTPUTS_REST: Final = "otflow.span.outputs.rest"
+    MODEL: Final = "otflow.span.model"
+    PROVIDER: Final = "otflow.span.provider"
+    USAGE: Final = "otflow.span.usage"
+    COST: Final = "otflow.span.cost"
+    TOOLS: Final = "otflow.span.tools"
 
 
 TRACE_SCHEMA_VERSION: Final = "3"
 """The value of `Metadata.SCHEMA_VERSION` that MLflow 3 writes and otflow follows."""
+
+TRACE_INFO: Final = "otflow.trace.info"
+"""Attribute, otflow's own, by which a file of OTLP carries what is known of a trace beside its spans: JSON text."""
+
+TRACE_ADDED: Final = "otflow.trace.added"
+"""Attribute, otflow's own, that names the attributes of a span that its file has for the sake of other readers."""
+
+SCOPE: Final = "otflow"
+"""The name of the instrumentation scope of otflow's own spans."""
 
 TRACE_ID_PREFIX: Final = "tr-"
 """A trace's id is this prefix and the 32 hex digits of the OpenTelemetry trace id."""

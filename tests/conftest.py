@@ -26,6 +26,7 @@ def isolation(tmp_path: Path) -> Iterator[None]:
     # Not the fixture `monkeypatch`: what a test sets by it must be gone before `reset` reads the settings again.
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
         for name in list(os.environ):
             if name.startswith(_PREFIXES) and not name.startswith(_OURS):
                 patch.delenv(name)

@@ -48,6 +48,7 @@ HEAVY = {
     "opentelemetry.exporter",
     "pandas",
     "psycopg",
+    "pyarrow",
     "pydantic",
     "requests",
     "starlette",

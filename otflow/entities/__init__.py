@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         FeedbackValue,
     )
     from otflow.entities.assessment_source import AssessmentSource, AssessmentSourceType
+    from otflow.entities.attachment import Attachment
     from otflow.entities.document import Document
     from otflow.entities.experiment import Experiment, ExperimentTag
     from otflow.entities.link import Link
@@ -45,6 +46,7 @@ _HOMES: dict[str, str] = {
     for module, names in {
         "assessment": "Assessment AssessmentError Expectation ExpectationValue Feedback FeedbackValue",
         "assessment_source": "AssessmentSource AssessmentSourceType",
+        "attachment": "Attachment",
         "document": "Document",
         "experiment": "Experiment ExperimentTag",
         "link": "Link",
@@ -72,6 +74,7 @@ __all__ = [
     "AssessmentError",
     "AssessmentSource",
     "AssessmentSourceType",
+    "Attachment",
     "Document",
     "Expectation",
     "ExpectationValue",

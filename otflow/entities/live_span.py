@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from opentelemetry.trace import Status, StatusCode
 
-from otflow import clock
+from otflow import clock, config
+from otflow.entities import contentless
+from otflow.entities.policy import ContentPolicy
 from otflow.entities.span import Span, with_trace_id
 from otflow.entities.span_event import SpanEvent, text_of
 from otflow.entities.span_status import SpanStatus, SpanStatusCode
@@ -48,6 +50,9 @@ class LiveSpan(Span):
 
     before_end: ClassVar[tuple[Callable[[LiveSpan], None], ...]] = ()
     """Called with each span when it is about to end (`otflow.tracing.configure(span_processors=…)`)."""
+
+    policy: ClassVar[ContentPolicy | None] = None
+    """What is asked before content is kept (`otflow.tracing.set_privacy_rules`); None where all is."""
 
     def __init__(self, otel_span: SdkSpan, trace_id: str, span_type: str = SpanType.UNKNOWN) -> None:
         self._otel = otel_span
@@ -156,18 +161,33 @@ class LiveSpan(Span):
 
     def set_inputs(self, inputs: Any) -> None:
         """Set the input values of the span; they are serialized now."""
-        self._otel.set_attribute(SpanKey.INPUTS, dump(inputs))
+        if LiveSpan.policy is None:
+            self._otel.set_attribute(SpanKey.INPUTS, dump(inputs))
+        else:
+            self._set(SpanKey.INPUTS, inputs, LiveSpan.policy)
 
     def set_outputs(self, outputs: Any) -> None:
         """Set the output values of the span; they are serialized now."""
-        self._otel.set_attribute(SpanKey.OUTPUTS, dump(outputs))
+        if LiveSpan.policy is None:
+            self._otel.set_attribute(SpanKey.OUTPUTS, dump(outputs))
+        else:
+            self._set(SpanKey.OUTPUTS, outputs, LiveSpan.policy)
+
+    def _set(self, key: str, value: Any, policy: ContentPolicy) -> None:
+        """Set an attribute to what may be kept of a value."""
+        kept = policy.attribute(key, value)
+        if kept is not None:
+            self._otel.set_attribute(key, kept)
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Set one attribute; values that OpenTelemetry cannot hold are kept as JSON text."""
         if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             _logger.warning("An attribute's key must be a string, not %s; ignored.", type(key).__name__)
             return
-        self._otel.set_attribute(key, encode_attribute(key, value))
+        if LiveSpan.policy is None:
+            self._otel.set_attribute(key, encode_attribute(key, value))
+        else:
+            self._set(key, value, LiveSpan.policy)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes at once; anything but a dictionary is ignored with a warning."""
@@ -196,7 +216,10 @@ class LiveSpan(Span):
                     f"{status!r} is not a span status; allowed are: {', '.join(c.value for c in SpanStatusCode)}"
                 ) from None
         code = _STATUS_CODES[SpanStatusCode(status.status_code)]
-        self._otel.set_status(Status(code, status.description if code is StatusCode.ERROR else None))
+        description = status.description if code is StatusCode.ERROR else None
+        if description and LiveSpan.policy is not None:
+            description = LiveSpan.policy.message(description)
+        self._otel.set_status(Status(code, description))
 
     def add_event(self, event: SpanEvent) -> None:
         """Add an event.
@@ -206,7 +229,10 @@ class LiveSpan(Span):
         """
         if not isinstance(event, SpanEvent):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidParameterError(f"event must be a SpanEvent, not {type(event).__name__}: {event!r}")
-        self._otel.add_event(event.name, dict(event.attributes), event.timestamp)
+        name, attributes = event.name, dict(event.attributes)
+        if LiveSpan.policy is not None:
+            name, attributes = LiveSpan.policy.event(name, attributes)
+        self._otel.add_event(name, attributes, event.timestamp)
 
     def record_exception(self, exception: str | Exception) -> None:
         """Record an exception as an event, and set the status to ERROR.
@@ -257,12 +283,45 @@ class LiveSpan(Span):
             self.set_outputs(outputs)
         if otel.status.status_code is StatusCode.UNSET:
             otel.set_status(_OK)
-        for processor in LiveSpan.before_end:
+        if LiveSpan.before_end:
+            self._process(LiveSpan.before_end)
+        otel.end(clock.now_ns() if end_time_ns is None else end_time_ns)
+
+    def _process(self, processors: tuple[Callable[[LiveSpan], None], ...]) -> None:
+        failed = False
+        for processor in processors:
             try:
                 processor(self)
-            except Exception:
-                _logger.warning("A span processor failed on span %r.", self.name, exc_info=True)
-        otel.end(clock.now_ns() if end_time_ns is None else end_time_ns)
+            except Exception as error:
+                failed = True
+                # Not the message: it may hold what the processor was to take out.
+                _logger.warning(
+                    "A span processor, %s, failed on span %r: %s%s",
+                    getattr(processor, "__qualname__", type(processor).__name__),
+                    self.name,
+                    type(error).__name__,
+                    _place_of(error),
+                )
+        if failed and config.SPAN_PROCESSOR_FAILURE.get() != "KEEP":
+            self._empty()
+
+    def _empty(self) -> None:
+        """Take out all content."""
+        from opentelemetry.sdk.trace import Event
+        from opentelemetry.sdk.util import BoundedList
+
+        otel: Any = self._otel
+        for key, value in dict(otel.attributes or {}).items():
+            if not contentless.is_harmless(key, value):
+                otel.set_attribute(key, encode_attribute(key, _FAILED))
+        events: list[Any] = []
+        for event in otel.events:
+            name, attributes = contentless.event(event.name, event.attributes or {})
+            events.append(Event(name, attributes, event.timestamp))
+        kept: Any = BoundedList
+        otel._events = kept.from_seq(max(len(events), 1), events)  # the API has no way to take one back
+        if otel.status.status_code is StatusCode.ERROR:
+            otel.set_status(Status(StatusCode.ERROR, contentless.error_type(otel.status.description or "")))
 
     # -- making ----------------------------------------------------------------------------------
 
@@ -308,4 +367,12 @@ class LiveSpan(Span):
         return live
 
 
+def _place_of(error: Exception) -> str:
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return f" ({traceback.tb_frame.f_code.co_filename}, line {traceback.tb_lineno})" if traceback is not None else ""
+
+
 _OK = Status(StatusCode.OK)
+_FAILED = "[redaction failed]"

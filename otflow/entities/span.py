@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from otflow.entities.attachment import attachment_uris
 from otflow.entities.link import Link
+from otflow.entities.moved import Fetch, MovedAttributes, Pieces
 from otflow.entities.span_dict import own_trace_id, span_from_dict, span_from_dict_v2, span_to_dict
 from otflow.entities.span_event import SpanEvent
 from otflow.entities.span_status import SpanStatus, SpanStatusCode
@@ -35,8 +37,10 @@ class Span:
         "_content",
         "_end_ns",
         "_events",
+        "_fetch",
         "_kind",
         "_links",
+        "_moved_events",
         "_name",
         "_otel_trace_id",
         "_parent_id",
@@ -61,6 +65,7 @@ class Span:
         self._otel_trace_id = f"{context.trace_id:032x}"
         attributes = otel_span.attributes or {}
         self._trace_id = own_trace_id(attributes, self._otel_trace_id)
+        self._moved_events: Pieces = []
         self._span_id = f"{context.span_id:016x}"
         self._parent_id = f"{parent.span_id:016x}" if parent is not None else None
         self._name = otel_span.name
@@ -69,7 +74,7 @@ class Span:
         self._end_ns = otel_span.end_time
         self._status_code = status.status_code.name
         self._status_message = status.description or ""
-        self._attributes: dict[str, Any] | None = with_trace_id(attributes, self._trace_id)
+        self._attributes: Mapping[str, Any] | None = with_trace_id(attributes, self._trace_id)
         self._events: list[SpanEvent] | None = [
             SpanEvent(event.name, event.timestamp, dict(event.attributes or {})) for event in otel_span.events
         ]
@@ -85,6 +90,7 @@ class Span:
         self._scope = scope.name if scope is not None else ""
         self._resource: Mapping[str, Any] | None = None
         self._content: str | None = None
+        self._fetch: Fetch | None = None
 
     @classmethod
     def recorded(cls, otel_span: ReadableSpan, trace_id: str) -> Span:
@@ -103,6 +109,28 @@ class Span:
         """This span, which nobody else holds yet, under another parent (16 hex digits)."""
         self._parent_id = parent_id
         return self
+
+    def with_changed_events(self, events: Sequence[SpanEvent]) -> Span:
+        """This span, which nobody else holds yet, with these events instead of its own."""
+        self._parsed()
+        self._events, self._content = list(events), None
+        return self
+
+    def with_events(self, events: Sequence[SpanEvent]) -> Span:
+        """This span, which nobody else holds yet, with more events, in the order of time."""
+        self._events = sorted((*(self._events or ()), *events), key=lambda event: event.timestamp)
+        return self
+
+    def with_attributes(self, attributes: Mapping[str, Any]) -> Span:
+        """A copy of this span with these attributes, as OpenTelemetry holds them, instead of its own."""
+        self._parsed()
+        copy = Span.__new__(type(self))
+        for name in Span.__slots__:
+            if hasattr(self, name):
+                setattr(copy, name, getattr(self, name))
+        copy._attributes = dict(attributes)
+        copy._content = None
+        return copy
 
     @classmethod
     def of(
@@ -124,6 +152,7 @@ class Span:
         resource: Mapping[str, Any] | None = None,
         content: str | None = None,
         otel_trace_id: str | None = None,
+        fetch: Fetch | None = None,
     ) -> Span:
         """A span from its parts.
 
@@ -144,6 +173,7 @@ class Span:
             resource: What made it, where that is not this process.
             otel_trace_id: OpenTelemetry's id of the trace, 32 hex digits, where `trace_id` does not hold it.
             content: All from `status_message` on as JSON text (see `content`), instead; read when it is asked for.
+            fetch: Where `content` has a member `moved`: how what it names is read, each when it is asked for.
         """
         self = cls.__new__(cls)
         self._trace_id = trace_id
@@ -155,6 +185,7 @@ class Span:
         self._end_ns = end_ns
         self._status_code = status_code
         self._content = content
+        self._fetch = fetch
         if content is not None:
             self._attributes = None
             return self
@@ -174,45 +205,90 @@ class Span:
 
         Members that are empty are left out.
         """
+        if self._fetch is not None:
+            attributes, rest = dict(self._parsed()), self.rest()
+            # What was elsewhere is not: the text is made anew each time, and not kept.
+            return dump({"attributes": attributes, **rest} if attributes else rest)
         if self._content is None:
-            found: dict[str, Any] = {}
-            if self._kind:
-                found["kind"] = self._kind
-            if self._status_message:
-                found["message"] = self._status_message
-            if self._attributes:
-                found["attributes"] = self._attributes
-            if self._events:
-                found["events"] = [
-                    {"name": event.name, "timestamp": event.timestamp, "attributes": event.attributes}
-                    if event.attributes
-                    else {"name": event.name, "timestamp": event.timestamp}
-                    for event in self._events
-                ]
-            if self._links:
-                found["links"] = [link.to_dict() for link in self._links]
-            if self._scope:
-                found["scope"] = self._scope
-            if self._resource:
-                found["resource"] = dict(self._resource)
-            self._content = dump(found)
+            attributes, rest = self._attributes, self.rest()
+            self._content = dump({"attributes": attributes, **rest} if attributes else rest)
         return self._content
 
-    def _parsed(self) -> dict[str, Any]:
+    def rest(self) -> dict[str, Any]:
+        """The members of `content` beside the attributes."""
+        self._parsed()
+        found: dict[str, Any] = {}
+        if self._kind:
+            found["kind"] = self._kind
+        if self._status_message:
+            found["message"] = self._status_message
+        if events := self.events if self._fetch is not None else self._events:
+            found["events"] = [
+                {"name": event.name, "timestamp": event.timestamp, "attributes": event.attributes}
+                if event.attributes
+                else {"name": event.name, "timestamp": event.timestamp}
+                for event in events
+            ]
+        if self._links:
+            found["links"] = [link.to_dict() for link in self._links]
+        if self._scope:
+            found["scope"] = self._scope
+        if self._resource:
+            found["resource"] = dict(self._resource)
+        return found
+
+    def is_long(self, limit: int) -> bool:
+        """Whether one of the values may have so many characters; quick to answer."""
+        if self._content is not None:
+            return self._fetch is not None or len(self._content) >= limit
+        for value in self._parsed().values():
+            if type(value) is str and len(value) >= limit:
+                return True
+        return (bool(self._events) or len(self._parsed()) > _MANY) and len(self.content()) >= limit
+
+    def moved(self) -> list[Pieces]:
+        """The values that are elsewhere in the store, as far as they were not read yet."""
+        attributes = self._parsed()
+        found = attributes.moved() if isinstance(attributes, MovedAttributes) else []
+        return [*found, self._moved_events] if self._fetch is not None and self._events is None else found
+
+    def settle(self, fetch: Fetch) -> None:
+        """Read all values that are elsewhere now, with `fetch`."""
+        self._fetch = fetch
+        attributes = self._parsed()
+        if isinstance(attributes, MovedAttributes):
+            self._attributes = attributes.settled(fetch)
+        self._events = self.events
+        self._content = self._fetch = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy, in this process or another, has all of its content: it cannot ask the store.
+        if self._fetch is not None:
+            self._content, self._fetch = self.content(), None
+            self._attributes = None
+        slots = [name for cls in type(self).__mro__ for name in getattr(cls, "__slots__", ())]
+        state = {name: getattr(self, name) for name in slots if hasattr(self, name)}
+        return _restored, (type(self), state)
+
+    def _parsed(self) -> Mapping[str, Any]:
         """The attributes, after reading the JSON text if that has not been done yet."""
         attributes = self._attributes
         if attributes is None:
             found: dict[str, Any] = load(self._content or "{}")
             self._kind = found.get("kind", 0)
             self._status_message = found.get("message", "")
-            self._events = [
-                SpanEvent(event["name"], event["timestamp"], event.get("attributes") or {})
-                for event in found.get("events", ())
-            ]
+            self._events = [_event(event) for event in found.get("events", ())]
             self._links = [Link.from_dict(link) for link in found.get("links", ())]
             self._scope = found.get("scope", "")
             self._resource = found.get("resource")
-            attributes = self._attributes = found.get("attributes") or {}
+            here: dict[str, Any] = found.get("attributes") or {}
+            attributes = here
+            moved = found.get("moved")
+            if moved is not None and self._fetch is not None:
+                attributes = MovedAttributes(here, moved.get("attributes") or {}, self._fetch, moved.get("rows"))
+                if "events" in moved:
+                    self._events, self._moved_events = None, moved["events"]
+            self._attributes = attributes
         return attributes
 
     # -- reading -----------------------------------------------------------------------------------
@@ -337,7 +413,25 @@ class Span:
     def events(self) -> list[SpanEvent]:
         """What happened at moments of its life."""
         self._parsed()
+        if self._events is None and self._fetch is not None:
+            self._events = [_event(event) for event in load(self._fetch(self._moved_events))]
         return list(self._events or ())
+
+    @property
+    def attachments(self) -> list[str]:
+        """References to the images, sounds and files that the store keeps apart from the span, each once.
+
+        `Client.get_attachment` reads one.
+        """
+        texts = [self.raw_attributes, *(event.attributes for event in self.events)]
+        found = (
+            uri
+            for values in texts
+            for value in values.values()
+            if isinstance(value, str)
+            for uri in attachment_uris(value)
+        )
+        return list(dict.fromkeys(found))
 
     @property
     def links(self) -> list[Link]:
@@ -402,6 +496,22 @@ class Span:
         from otflow.entities.otel_proto import span_from_proto
 
         return span_from_proto(otel_proto_span, location_id)
+
+
+_MANY = 24
+"""Attributes from which on all of them together may be long: conventions that give each part of a message its own."""
+
+
+def _event(found: Mapping[str, Any]) -> SpanEvent:
+    return SpanEvent(found["name"], found["timestamp"], found.get("attributes") or {})
+
+
+def _restored(cls: type[Span], state: Mapping[str, Any]) -> Span:
+    """A copy of a span, for `pickle` and `copy`."""
+    span = cls.__new__(cls)
+    for name, value in state.items():
+        setattr(span, name, value)
+    return span
 
 
 def with_trace_id(attributes: Mapping[str, Any], trace_id: str) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from otflow.entities.reading import reading
 from otflow.entities.span import Span
@@ -23,9 +23,10 @@ class TraceData:
         **kwargs: What former versions of MLflow wrote beside them (`request`, `response`); it is in the spans too.
     """
 
-    def __init__(self, spans: list[Span] | None = None, **kwargs: Any) -> None:
+    def __init__(self, spans: Sequence[Span] | None = None, **kwargs: Any) -> None:
         del kwargs
-        self.spans: list[Span] = spans or []
+        # Of a trace with very many spans it is a sequence that reads them when they are asked for.
+        self.spans: list[Span] = cast("list[Span]", spans if spans is not None else [])
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> TraceData:

@@ -10,6 +10,7 @@ and no optional package is imported here: an object of numpy or pydantic can onl
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -19,7 +20,19 @@ from enum import Enum
 from json import encoder as json_encoder
 from typing import Any, Final, TypeAlias, cast
 
-__all__ = ["AttributeValue", "attribute_json", "clean_text", "decode_attribute", "dump", "encode_attribute", "load"]
+from otflow.entities.attachment import Attachment, sniffed_type
+
+__all__ = [
+    "AttributeValue",
+    "attribute_json",
+    "clean_text",
+    "decode_attribute",
+    "dump",
+    "encode_attribute",
+    "expand",
+    "key_text",
+    "load",
+]
 
 AttributeValue: TypeAlias = (
     bool | int | float | str | tuple[bool, ...] | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
@@ -79,7 +92,7 @@ class _Encoder:
             self.encode = _make_c_encoder({}, self.default, _encode_str, None, ": ", ", ", False, False, True)
 
     def default(self, value: object) -> object:
-        result = _expand(value)
+        result = expand(value)
         if type(result) is not str:
             self.expanded += 1
             if self.expanded > MAX_EXPANDED:
@@ -149,7 +162,7 @@ def _text(value: object) -> str:
         return _note(value)
 
 
-def _expand(value: object) -> object:
+def expand(value: object) -> object:
     """A value that JSON has no form for, brought one step nearer to one that it has."""
     cls = type(value)
     try:
@@ -157,10 +170,14 @@ def _expand(value: object) -> object:
             return _set_items(cast("set[object]", value))
         if issubclass(cls, (bytes, bytearray)):
             return _bytes_text(cast("bytes", value))
+        if cls is Attachment:
+            return cast("Attachment", value).data_url()
         if type(getattr(cls, "__dataclass_fields__", None)) is dict and not issubclass(cls, Enum):
             return _dataclass_items(value)
         if issubclass(cls, getattr(sys.modules.get("pydantic.main"), "BaseModel", ())):
             return _model_items(value)
+        if issubclass(cls, getattr(sys.modules.get("PIL.Image"), "Image", ())):
+            return _image_url(value)
         numpy = sys.modules.get("numpy")
         if issubclass(cls, getattr(numpy, "generic", ())) or issubclass(cls, getattr(numpy, "ndarray", ())):
             return _numpy_items(value)
@@ -177,9 +194,22 @@ def _set_items(value: set[object]) -> list[object]:
 
 
 def _bytes_text(value: bytes | bytearray) -> str:
+    if len(value) > MAX_BYTES and (kind := sniffed_type(value)) is not None:
+        return Attachment(value, kind).data_url()
     # By the base class: numpy's bytes print otherwise.
     show: Any = bytes.__repr__ if isinstance(value, bytes) else bytearray.__repr__
     return show(value) if len(value) <= MAX_BYTES else f"{show(value[:MAX_BYTES])}... ({len(value)} bytes)"
+
+
+def _image_url(value: Any) -> str:
+    """An image of Pillow as the data URL of a PNG file: without loss, whatever its mode."""
+    file = io.BytesIO()
+    try:
+        value.save(file, "PNG")
+    except (OSError, ValueError):  # a mode that PNG has not
+        file = io.BytesIO()
+        value.convert("RGBA").save(file, "PNG")
+    return Attachment(file.getvalue(), "image/png").data_url()
 
 
 def _dataclass_items(value: Any) -> dict[str, object]:
@@ -245,7 +275,7 @@ class _Walk:
             items: list[tuple[object, object]] = list(cast("Any", dict).items(value))
             if self._too_often(value, len(items)):
                 return REPEATED
-            return {_key(key): self.plain(item, depth + 1) for key, item in items}
+            return {key_text(key): self.plain(item, depth + 1) for key, item in items}
         if issubclass(cls, (list, tuple)):
             base: Any = list if issubclass(cls, list) else tuple
             members: list[object] = list(base.__iter__(value))
@@ -254,7 +284,7 @@ class _Walk:
             return [self.plain(item, depth + 1) for item in members]
         if self._too_often(value, 1):
             return REPEATED
-        expanded = _expand(value)
+        expanded = expand(value)
         return self.plain(expanded, depth if type(expanded) in (dict, list, str) else depth + 1)
 
     def _too_often(self, value: object, size: int) -> bool:
@@ -274,7 +304,8 @@ def _plain_int(value: int) -> int | str:
     return value
 
 
-def _key(key: object) -> str:
+def key_text(key: object) -> str:
+    """The key of a dictionary as JSON has it."""
     cls = type(key)
     if issubclass(cls, str):
         return str.__str__(cast("str", key))
@@ -359,7 +390,7 @@ def _encode_rare(key: str, value: object) -> AttributeValue:
     if issubclass(cls, float):
         return float.__float__(cast("float", value))
     if issubclass(cls, getattr(sys.modules.get("numpy"), "generic", ())):
-        return encode_attribute(key, _expand(value))
+        return encode_attribute(key, expand(value))
     return dump(value)
 
 

@@ -12,8 +12,9 @@ from otflow.semconv import CostKey, Metadata, OTel, SpanKey, TokenUsageKey
 __all__ = ["SpanFacts", "aggregates", "usage_text"]
 
 _USAGE_KEYS: tuple[str, ...] = (TokenUsageKey.INPUT, TokenUsageKey.OUTPUT, TokenUsageKey.TOTAL)
-_CACHE_KEYS: tuple[str, ...] = (TokenUsageKey.CACHE_READ, TokenUsageKey.CACHE_CREATION)
-_USAGE = frozenset((*_USAGE_KEYS, *_CACHE_KEYS))
+_DETAIL_KEYS: tuple[str, ...] = (TokenUsageKey.CACHE_READ, TokenUsageKey.CACHE_CREATION, TokenUsageKey.REASONING)
+"""Counts that are part of the others, and there only where a span states them."""
+_USAGE = frozenset((*_USAGE_KEYS, *_DETAIL_KEYS))
 _ABSURD = 1e18
 """Numbers from here on are mistakes; they would make every sum useless."""
 _COST_KEYS: tuple[str, ...] = (CostKey.INPUT, CostKey.OUTPUT, CostKey.TOTAL)
@@ -88,7 +89,7 @@ def _usage(spans: Sequence[SpanFacts]) -> dict[str, float] | None:
             continue
         for key in _USAGE_KEYS:
             total[key] += usage.get(key, 0)
-        for key in _CACHE_KEYS:
+        for key in _DETAIL_KEYS:
             if key in usage:
                 total[key] = total.get(key, 0) + usage[key]
     return total

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from otflow.entities import Assessment, Experiment, Page, Span, Trace, TraceInfo, TraceState, ViewType
+from otflow.errors import NotFoundError
 
 __all__ = ["ExperimentStore", "Store", "TraceStore", "TraceWrite"]
 
@@ -73,7 +74,8 @@ class TraceStore(ABC):
 
         Traces that the store does not know yet are made from their spans, in `experiment_id`: time,
         duration, name, state and previews are those of the root span once it has come, until then
-        the state is IN_PROGRESS and the time that of the earliest span.
+        the state is IN_PROGRESS and the time that of the earliest span. What foreign spans say in other
+        conventions is stored as `otflow.wire.conventions.read` adds it; session and user become metadata.
         """
 
     @abstractmethod
@@ -91,11 +93,31 @@ class TraceStore(ABC):
         are skipped. Returns how many traces were deleted.
         """
 
+    def collect_garbage(self) -> int:
+        """Delete what no trace needs any more of what traces share; how many rows.
+
+        `delete_traces` does it for the traces that it deletes: this is for what an interrupted move left behind.
+        """
+        return 0
+
     # -- reading ---------------------------------------------------------------------------------
 
     @abstractmethod
     def get_trace(self, trace_id: str) -> Trace:
-        """One trace, whole; its spans ordered by start time, the root first. Raises NotFoundError."""
+        """One trace; its spans ordered by start time, the root first. Raises NotFoundError.
+
+        The spans of a trace with very many of them, and values that are very long, may be read from the store when
+        they are asked for; what was deleted meanwhile raises NotFoundError then.
+        """
+
+    def read_attachment(self, sha256: str) -> bytes:
+        """The content of an attachment, by its hash. Raises NotFoundError."""
+        raise NotFoundError(f"the store at {self.uri} keeps no attachments apart from spans; none is {sha256!r}")
+
+    @property
+    @abstractmethod
+    def uri(self) -> str:
+        """Where this store is, without any password: fit for messages and logs."""
 
     @abstractmethod
     def get_trace_info(self, trace_id: str) -> TraceInfo:
@@ -130,6 +152,15 @@ class TraceStore(ABC):
             FilterError: the filter or an order clause is malformed; the message points at the token.
             InvalidParameterError: `max_results` or `page_token` is not allowed.
         """
+
+    def settle_interrupted(self) -> int:
+        """Say of open traces whose process has ended that they were interrupted; how many these were.
+
+        The state of such a trace reads ERROR, the tag `otflow.interrupted` is set, and its open spans have the status
+        ERROR. What that process writes later all the same (it was frozen, say) puts it right again. A store that
+        leaves this to its server, or cannot tell, does nothing.
+        """
+        return 0
 
     # -- annotating ------------------------------------------------------------------------------
 
@@ -229,11 +260,6 @@ class ExperimentStore(ABC):
 
 class Store(TraceStore, ExperimentStore):
     """A whole store. Opened by `otflow.store.opening.open_store`, closed by `close`."""
-
-    @property
-    @abstractmethod
-    def uri(self) -> str:
-        """Where this store is, without any password: fit for messages and logs."""
 
     @abstractmethod
     def close(self) -> None:

@@ -5,12 +5,14 @@ as far as the writes do not contradict each other:
 
 - `request_time`: the earliest that a write named; without a write the root span's start, without a root span
   the earliest start of any span.
-- `state`: finished where a write says so (ERROR wins over OK); else that of the root span, once it has ended.
+- `state`: finished where a write says so (ERROR wins over OK); else that of the root span, once it has ended; until
+  then ERROR while the tag `otflow.interrupted` is there.
 - duration and previews: what a finished write says, else what an unfinished one says, else what the root span says.
 - tags and metadata: key by key, the later write wins; but once a finished write has come,
   an unfinished one only adds.
 - the name: the tag `mlflow.traceName`, else the root span's name.
 - the experiment: that of the first write; until one comes, that of the first `write_spans`.
+- session and user: what a write's metadata say, else what a span says: the root, or of others that started first.
 
 The root span is the one without parent; of several the one that started first.
 """
@@ -24,13 +26,17 @@ from typing import Any, Final
 
 from otflow.entities import Span, TraceState
 from otflow.entities.preview import request_preview, response_preview
-from otflow.semconv import SpanKey, Tag
+from otflow.entities.values import decode_attribute
+from otflow.semconv import Metadata, OTel, SpanKey, Tag
 from otflow.store.interface import TraceWrite
 
 __all__ = ["SYNTHESIZED_TAGS", "Record", "Root"]
 
 SYNTHESIZED_TAGS: Final = (Tag.ARTIFACT_LOCATION, Tag.SPANS_LOCATION)
 """Tags that the store makes up on reading: what is written under these keys is not kept."""
+
+_IDENTITIES: Final = ((OTel.SESSION_ID, Metadata.SESSION), (OTel.USER_ID, Metadata.USER))
+"""Attributes of spans that become metadata of their trace."""
 
 _NOTHING, _UNFINISHED, _FINISHED = 0, 1, 2
 
@@ -103,6 +109,8 @@ class Record:
     unfinished: _Said = field(default_factory=_Said)
     finished: _Said = field(default_factory=_Said)
     root: Root | None = None
+    said_by: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
+    """The place of the span that a metadata value is from: whether it has a parent, its start, its id."""
 
     # -- taking in -------------------------------------------------------------------------------
 
@@ -126,6 +134,8 @@ class Record:
             self.client_request_id = write.client_request_id
         for key, value in write.tags.items():
             self._set_tag(key, value, adds_only)
+        for key in self.said_by.keys() & write.metadata.keys():
+            del self.said_by[key], self.metadata[key]  # a write has the last word
         self.metadata = {**write.metadata, **self.metadata} if adds_only else {**self.metadata, **write.metadata}
 
     def _set_tag(self, key: str, value: str | None, adds_only: bool) -> None:
@@ -145,6 +155,9 @@ class Record:
 
     def see(self, span: Span) -> None:
         """Take in what a span says."""
+        for attribute, key in _IDENTITIES:
+            if attribute in span.raw_attributes:
+                self._identify(key, span, span.raw_attributes[attribute])
         if self.complete:
             return
         if self.told == _NOTHING and (self.first_ns is None or span.start_time_ns < self.first_ns):
@@ -157,6 +170,13 @@ class Record:
                 or (span.span_id == root.span_id and (span.end_time_ns is not None or root.end_ns is None))
             ):
                 self.root = Root.of(span)
+
+    def _identify(self, key: str, span: Span, value: object) -> None:
+        known, place = self.said_by.get(key), [span.parent_id is not None, span.start_time_ns, span.span_id]
+        if key in self.metadata if known is None else place > known:
+            return
+        self.said_by[key] = place
+        self.metadata[key] = str(decode_attribute(value))
 
     # -- giving out ------------------------------------------------------------------------------
 
@@ -181,7 +201,7 @@ class Record:
             return "ERROR" if self.failed else "OK"
         if self.root is not None and self.root.end_ns is not None:
             return "ERROR" if self.root.failed else "OK"
-        return "IN_PROGRESS"
+        return "ERROR" if Tag.INTERRUPTED in self.tags else "IN_PROGRESS"
 
     @property
     def duration_ms(self) -> int | None:
@@ -218,7 +238,7 @@ class Record:
 
     def merging(self) -> str | None:
         """What cannot be told from the other columns and a later write needs, as JSON text."""
-        if self.complete:
+        if self.complete and not self.said_by:
             return None
         root = self.root
         kept: dict[str, Any] = {
@@ -231,6 +251,8 @@ class Record:
             "finished": _fields(self.finished, _Said),
             "root": None if root is None else _fields(root, Root),
         }
+        if self.said_by:
+            kept["said_by"] = self.said_by
         return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
 
     def recall(self, merging: str | None, columns: Mapping[str, Any]) -> None:
@@ -247,6 +269,7 @@ class Record:
         self.request_time_ns, self.first_ns = kept["time"], kept["first"]
         self.unfinished, self.finished = _Said(*kept["unfinished"]), _Said(*kept["finished"])
         self.root = None if kept["root"] is None else Root(*kept["root"])
+        self.said_by = kept.get("said_by", {})
 
 
 def _fields(value: object, kind: type[Any]) -> list[Any]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from otflow.store.interface import Store
     from otflow.store.sql.connection import Database
 
-__all__ = ["DATABASE_NAME", "normalize_uri", "open_store", "upgrade_store"]
+__all__ = ["DATABASE_NAME", "normalize_uri", "open_database", "open_store", "upgrade_store", "without_secrets"]
 
 DATABASE_NAME: Final = "otflow.db"
 """The database in a directory that is a store."""
@@ -119,29 +119,41 @@ def upgrade_store(uri: str | pathlib.Path) -> list[str]:
     Raises:
         InvalidParameterError: The URI names no SQL database.
     """
-    uri = normalize_uri(uri)
     from otflow.store.sql import migrations
 
-    database: Database
-    if uri.startswith("sqlite:"):
-        from otflow.store.sql.sqlite import SQLiteDatabase
-
-        path = uri.removeprefix("sqlite:///")
-        if not os.path.exists(path):
-            raise InvalidParameterError(f"there is no database at {uri}")
-        database = SQLiteDatabase(path)
-    elif uri.startswith("postgresql:"):
-        from otflow.store.sql.postgresql import PostgreSQLDatabase
-
-        database = PostgreSQLDatabase(uri)
-    else:
-        raise InvalidParameterError(
-            f"only sqlite: and postgresql: databases have a schema to upgrade, not {without_secrets(uri)!r}"
-        )
+    database = open_database(uri)
     try:
         return migrations.upgrade(database)
     finally:
         database.close()
+
+
+def open_database(uri: str | pathlib.Path, *, must_exist: bool = True) -> Database:
+    """The SQL database at a tracking URI, whatever its schema: for its maintenance.
+
+    Args:
+        uri: The tracking URI.
+        must_exist: Refuse a SQLite file that is not there; it would be made.
+
+    Raises:
+        InvalidParameterError: The URI names no SQL database, or none that is there.
+        MissingExtraError: It needs a package that is not installed.
+    """
+    uri = normalize_uri(uri)
+    if uri.startswith("sqlite:"):
+        from otflow.store.sql.sqlite import SQLiteDatabase
+
+        path = uri.removeprefix("sqlite:///").partition("?")[0]
+        if must_exist and not os.path.exists(path):
+            raise InvalidParameterError(f"there is no database at {uri}")
+        return SQLiteDatabase(path)
+    if uri.startswith("postgresql:"):
+        from otflow.store.sql.postgresql import PostgreSQLDatabase
+
+        return PostgreSQLDatabase(uri)
+    raise InvalidParameterError(
+        f"only sqlite: and postgresql: databases have a schema to upgrade, not {without_secrets(uri)!r}"
+    )
 
 
 def without_secrets(uri: str) -> str:

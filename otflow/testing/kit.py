@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
 from collections.abc import Generator
 from typing import Any
@@ -46,7 +47,7 @@ class CapturedTraces:
 
     def close(self) -> None:
         """Keep what is there now."""
-        self._final = self._read()
+        self._final = [copy.deepcopy(trace) for trace in self._read()]  # whole: the store is closed next
 
 
 _names = itertools.count(1)

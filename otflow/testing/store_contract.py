@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from otflow.testing.contract.annotating import AssessmentContract, LinkContract, TagContract
 from otflow.testing.contract.experiments import ExperimentContract
+from otflow.testing.contract.large import LargeContract
 from otflow.testing.contract.reading import DeletingContract, ReadingContract
 from otflow.testing.contract.searching import FilterContract, PageContract
 from otflow.testing.contract.writing import WritingContract
@@ -27,6 +28,7 @@ class StoreContract(
     WritingContract,
     ReadingContract,
     DeletingContract,
+    LargeContract,
     PageContract,
     FilterContract,
     TagContract,

@@ -6,9 +6,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from otflow.tracing.autolog import Autologged, autologging
     from otflow.tracing.chat import set_span_chat_tools
+    from otflow.tracing.delivery import Delivery, delivery
     from otflow.tracing.display import print_trace, render_trace
     from otflow.tracing.filters import set_span_filter
+    from otflow.tracing.http import OtflowMiddleware, trace_client, trace_session
+    from otflow.tracing.privacy import set_privacy_rules
+    from otflow.tracing.propagation import (
+        get_tracing_context_headers_for_http_request,
+        set_tracing_context_from_http_request_headers,
+    )
     from otflow.tracing.provider import (
         configure,
         disable,
@@ -20,30 +28,50 @@ if TYPE_CHECKING:
     )
 
 _HOMES: dict[str, str] = {
+    "Autologged": "autolog",
+    "Delivery": "delivery",
+    "OtflowMiddleware": "http",
+    "autologging": "autolog",
     "configure": "provider",
+    "delivery": "delivery",
     "disable": "provider",
     "enable": "provider",
+    "get_tracing_context_headers_for_http_request": "propagation",
     "print_trace": "display",
     "render_trace": "display",
     "reset": "provider",
     "set_destination": "provider",
+    "set_privacy_rules": "privacy",
     "set_span_chat_tools": "chat",
     "set_span_filter": "filters",
     "set_tracer_provider": "provider",
+    "set_tracing_context_from_http_request_headers": "propagation",
+    "trace_client": "http",
+    "trace_session": "http",
     "tracer_provider": "provider",
 }
 
 __all__ = [
+    "Autologged",
+    "Delivery",
+    "OtflowMiddleware",
+    "autologging",
     "configure",
+    "delivery",
     "disable",
     "enable",
+    "get_tracing_context_headers_for_http_request",
     "print_trace",
     "render_trace",
     "reset",
     "set_destination",
+    "set_privacy_rules",
     "set_span_chat_tools",
     "set_span_filter",
     "set_tracer_provider",
+    "set_tracing_context_from_http_request_headers",
+    "trace_client",
+    "trace_session",
     "tracer_provider",
 ]
 

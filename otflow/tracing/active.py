@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from otflow.entities import LiveSpan, TraceState
 from otflow.errors import InvalidParameterError
 from otflow.semconv import Metadata
+from otflow.tracing import privacy
 from otflow.tracing.assembly import OpenTrace, open_traces
 from otflow.tracing.current import current_span
 from otflow.tracing.exporter import writer
@@ -106,8 +107,14 @@ def update_current_trace(
     new_state = _final_state(state) if state is not None else None
     _warn_of_nonstrings(tags, "tags")
     _warn_of_nonstrings(metadata, "metadata")
-    trace.tags.update(strings(tags))
-    trace.metadata.update(strings(metadata))
+    policy = privacy.policy()
+    if policy is not None:
+        request_preview = policy.preview(request_preview) if request_preview else None
+        response_preview = policy.preview(response_preview) if response_preview else None
+        if client_request_id is not None:
+            client_request_id = policy.text(str(client_request_id), "metadata")
+    trace.tags.update(strings(tags, "tags"))
+    trace.metadata.update(strings(metadata, "metadata"))
     if model_id is not None:
         trace.metadata[Metadata.MODEL_ID] = model_id
     if client_request_id is not None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 import json
+import uuid
 from typing import Any
 
 from otflow import context
 from otflow.entities import Assessment, AssessmentError, AssessmentSource, Expectation, Feedback
-from otflow.errors import InvalidParameterError
+from otflow.errors import InvalidParameterError, NotFoundError
 from otflow.store.interface import Store
+from otflow.tracing import evaluation_events, interrupted, privacy
 from otflow.tracing.assembly import open_traces
 from otflow.tracing.exporter import writer
 from otflow.tracing.renamed import formerly
+from otflow.tracing.spans import strings
 
 __all__ = [
     "delete_assessment",
@@ -29,11 +32,18 @@ __all__ = [
 
 def settled_store(uri: str | None = None) -> Store:
     """The store, once all that has ended in this process is in it."""
-    writer.flush()
-    return context.store(uri)
+    writer.flush(patient=False)
+    store = context.store(uri)
+    interrupted.settle(store)
+    return store
 
 
 # -- tags --------------------------------------------------------------------------------------------
+
+
+def kept_tag(key: Any, value: Any) -> dict[Any, str]:
+    """What may be kept of a tag, as a dictionary of one, or of none. A key that is no text is the store's to refuse."""
+    return {key: str(value)} if privacy.policy() is None or not isinstance(key, str) else strings({key: value}, "tags")
 
 
 @formerly(request_id="trace_id")
@@ -49,7 +59,8 @@ def set_trace_tag(trace_id: str, key: str, value: str) -> None:
         NotFoundError: no such trace.
         InvalidParameterError: a key that is not allowed.
     """
-    settled_store().set_trace_tag(trace_id, key, value if isinstance(value, str) else str(value))  # pyright: ignore[reportUnnecessaryIsInstance]
+    for kept, text in kept_tag(key, value).items():
+        settled_store().set_trace_tag(trace_id, kept, text)
     trace = open_traces.by_id(trace_id)
     if trace is not None:
         trace.tags.pop(key, None)  # what was said before must not be written again over this
@@ -81,6 +92,8 @@ def log_assessment(trace_id: str, assessment: Assessment) -> Assessment:
     Args:
         trace_id: The id of the trace, still active or stored.
         assessment: A `Feedback` or an `Expectation`; it is not changed.
+
+    Where traces go to a collector and not to the store, a feedback is not kept either: it leaves as an event.
 
     Returns:
         The assessment as it is kept, with its id.
@@ -114,9 +127,21 @@ def log_assessment(trace_id: str, assessment: Assessment) -> Assessment:
     own = copy.deepcopy(assessment)
     own.trace_id = trace_id
     own.metadata = own.metadata or None
+    policy = privacy.policy()
+    if policy is not None:
+        policy.assessment(own)
     if own.run_id is None:
         own.run_id = context.active_run_id()
-    return settled_store().create_assessment(own)
+    store = settled_store()
+    try:
+        kept = store.create_assessment(own)
+    except NotFoundError:
+        if not evaluation_events.leaves_alone(own):
+            raise
+        own.assessment_id = own.assessment_id or f"a-{uuid.uuid4().hex}"
+        kept = own
+    evaluation_events.emit(kept, store)
+    return kept
 
 
 def _check_json(value: Any) -> None:
@@ -230,6 +255,11 @@ def update_assessment(trace_id: str, assessment_id: str, assessment: Assessment)
         value = getattr(assessment, field)
         if value is not None:
             changes[field] = value
+    policy = privacy.policy()
+    if policy is not None:
+        own = copy.deepcopy(assessment)
+        policy.assessment(own)
+        changes = {field: getattr(own, field) for field in changes}
     return settled_store().update_assessment(trace_id, assessment_id, changes)
 
 

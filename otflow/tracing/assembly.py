@@ -8,6 +8,8 @@ because the store assembles in any order. What is kept is small: the record that
 from __future__ import annotations
 
 import threading
+import time
+import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +19,15 @@ from otflow.entities.preview import METADATA_LIMIT, preview, request_preview, re
 from otflow.entities.values import decode_attribute
 from otflow.semconv import Metadata, OTel, SpanKey, Tag
 from otflow.store.interface import TraceWrite
+from otflow.store.leases import EVER, lease
+from otflow.tracing import privacy
 from otflow.tracing.environment import process_metadata
+from otflow.wire.conventions import additions
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from otflow.entities import LiveSpan
+    from otflow.entities import Assessment, LiveSpan
 
 __all__ = ["OpenTrace", "OpenTraces", "open_traces"]
 
@@ -34,23 +39,31 @@ class OpenTrace:
     """
 
     __slots__ = (
+        "__weakref__",
+        "assessments",
+        "beat_at",
         "changed",
         "client_request_id",
         "duration_ms",
         "ended",
+        "evicted",
         "experiment_id",
         "final_state",
         "foreign",
+        "inherited",
+        "interrupted",
         "known",
         "live",
         "metadata",
         "name",
         "otel_trace_id",
         "parent_span_id",
+        "remote",
         "request_preview",
         "response_preview",
         "root",
         "root_span_id",
+        "shown",
         "skipped",
         "start_ns",
         "state",
@@ -69,6 +82,8 @@ class OpenTrace:
         self.root_span_id = 0
         self.parent_span_id = 0
         """The span above the local root, if it has one: another library's, or another process's."""
+        self.remote = False
+        """Whether it is part of another process's trace, whose name, state and times are not for this one to say."""
         self.live: dict[int, LiveSpan] = {}
         """Spans of otflow's making that have not ended, by OpenTelemetry span id."""
         self.foreign: set[int] = set()
@@ -82,6 +97,8 @@ class OpenTrace:
         self.ended = False
         self.changed = False
         """Whether the writer has something to write of it beside spans."""
+        self.assessments: deque[Assessment] = deque()
+        """What other instrumentation said of its quality, until the writer has taken it."""
         self.tags: dict[str, str | None] = {}
         self.metadata: dict[str, str] = {}
         self.client_request_id: str | None = None
@@ -91,6 +108,15 @@ class OpenTrace:
         """Set by the program, whatever the status of the root."""
         self.final_state: TraceState | None = None
         self.duration_ms: int | None = None
+        self.shown: set[int] = set()
+        """Open spans whose start has been written."""
+        self.beat_at = 0.0
+        """When the store heard last that its process lives, as `time.monotonic` counts; 0 if never."""
+        self.inherited = False
+        """Whether the process that this one was forked from is making it."""
+        self.interrupted = False
+        """Whether the process has ended before the trace, as far as can be told."""
+        self.evicted = False
 
     def to_write(self) -> TraceWrite:
         """What the store is to know of this trace now."""
@@ -102,25 +128,55 @@ class OpenTrace:
             self.metadata.setdefault(Metadata.MODEL_ID, model_id)
         root = self.root
         if root is not None:
-            self._settle(root)
+            if not self.remote:
+                self._settle(root)
             self.root = None  # it may hold much, and the trace is remembered for a while
+        if self.remote:
+            return TraceWrite(
+                trace_id=self.trace_id,
+                experiment_id=self.experiment_id,
+                request_time_ns=self.start_ns,
+                tags={**self.tags},
+                metadata={**self.metadata},
+                client_request_id=self.client_request_id,
+                assessments=[self.assessments.popleft() for _ in range(len(self.assessments))],
+            )
         return TraceWrite(
             trace_id=self.trace_id,
             experiment_id=self.experiment_id,
             request_time_ns=self.start_ns,
             state=self.final_state or TraceState.IN_PROGRESS,
             execution_duration_ms=self.duration_ms,
-            tags={Tag.NAME: self.name, **self.tags},
+            tags={Tag.NAME: self.name, **self._life(), **self.tags},
             metadata={**process_metadata(), **self.metadata},
             client_request_id=self.client_request_id,
             request_preview=self.request_preview,
             response_preview=self.response_preview,
+            assessments=[self.assessments.popleft() for _ in range(len(self.assessments))],
         )
+
+    def _life(self) -> dict[str, str | None]:
+        """The tags that say who is making the trace, until it has ended."""
+        if self.inherited:
+            return {}
+        if self.final_state is not None:
+            return {Tag.WRITER: None, Tag.INTERRUPTED: None} if self.beat_at else {}
+        self.beat_at = time.monotonic()
+        if self.interrupted:
+            return {Tag.WRITER: None, Tag.INTERRUPTED: "true"}
+        return {Tag.WRITER: lease(EVER if self.evicted else 0), Tag.INTERRUPTED: None}
 
     def _settle(self, root: ReadableSpan) -> None:
         """Take from the ended root span what the trace says of itself."""
+        policy = privacy.policy()
         attributes: Any = root.attributes or {}
+        if policy is not None:
+            attributes = policy.encoded(attributes)  # another library's root, or one written to by another library
+        attributes = {**attributes, **additions(attributes, root.events)}
         inputs, outputs = attributes.get(SpanKey.INPUTS, ""), attributes.get(SpanKey.OUTPUTS, "")
+        if policy is not None:
+            translated = policy.encoded({SpanKey.INPUTS: inputs, SpanKey.OUTPUTS: outputs})
+            inputs, outputs = translated.get(SpanKey.INPUTS, ""), translated.get(SpanKey.OUTPUTS, "")
         if isinstance(inputs, str):
             self.metadata[Metadata.INPUTS] = preview(inputs, METADATA_LIMIT)
             self.request_preview = self.request_preview or request_preview(inputs)
@@ -129,7 +185,9 @@ class OpenTrace:
             self.response_preview = self.response_preview or response_preview(outputs)
         for key, metadata_key in ((OTel.SESSION_ID, Metadata.SESSION), (OTel.USER_ID, Metadata.USER)):
             if key in attributes:
-                self.metadata.setdefault(metadata_key, str(decode_attribute(attributes[key])))
+                said = str(decode_attribute(attributes[key]))
+                said = said if policy is None else policy.text(said, "metadata")
+                self.metadata.setdefault(metadata_key, said)
         failed = root.status.status_code.name == "ERROR"
         self.final_state = self.state or (TraceState.ERROR if failed else TraceState.OK)
         self.duration_ms = max(0, (root.end_time or 0) - (root.start_time or 0)) // 1_000_000
@@ -149,23 +207,33 @@ class OpenTraces:
         self._recent: dict[int, OpenTrace] = {}
         self._closed: deque[int] = deque()
         """The ids of the recent ones, in the order in which they closed. (A dict's first key takes long to find.)"""
+        self._evicted: weakref.WeakValueDictionary[int, OpenTrace] = weakref.WeakValueDictionary()
+        """Open traces that are remembered only by their open spans, and so as long as the program has one of these."""
         self._local = threading.local()
         self._last: str | None = None
 
     def get(self, otel_trace_id: int) -> OpenTrace | None:
         """The open trace with this OpenTelemetry id."""
-        return self._open.get(otel_trace_id)
+        return self._open.get(otel_trace_id) or (self._evicted.get(otel_trace_id) if self._evicted else None)
+
+    @property
+    def any(self) -> bool:
+        """Whether a trace is open."""
+        return bool(self._open)
 
     def by_id(self, trace_id: str) -> OpenTrace | None:
         """The open trace with this id, `tr-…`."""
         try:
-            return self._open.get(int(trace_id.removeprefix("tr-"), 16))
+            return self.get(int(trace_id.removeprefix("tr-"), 16))
         except ValueError:
             return None
 
     def of_span(self, otel_trace_id: int) -> OpenTrace | None:
         """The trace that a span belongs to: an open one, or one that closed lately."""
-        return self._open.get(otel_trace_id) or self._recent.get(otel_trace_id)
+        found = self._open.get(otel_trace_id) or self._recent.get(otel_trace_id)
+        if found is None and self._evicted:
+            found = self._evicted.get(otel_trace_id)
+        return found
 
     def add(self, trace: OpenTrace) -> OpenTrace:
         """Open a trace; where another thread was quicker, the one that is open already."""
@@ -180,6 +248,38 @@ class OpenTraces:
             self._recent.pop(self._closed.popleft(), None)
         self._last = trace.trace_id
         self._local.last = trace.trace_id
+
+    def evict(self, limit: int) -> list[tuple[OpenTrace, list[LiveSpan]]]:
+        """Forget the oldest open traces and spans until `limit` of each are left; what was forgotten.
+
+        A span that ends later all the same finds its trace again: the program holds the span, and from now on the span
+        its trace.
+        """
+        found: list[tuple[OpenTrace, list[LiveSpan]]] = []
+        traces = self.all()
+        live = sum(len(trace.live) for trace in traces)
+        left = len(traces)
+        for trace in traces:
+            if left <= limit and live <= limit:
+                break
+            spans: list[LiveSpan] = []
+            for span_id, span in list(trace.live.items()):
+                if left <= limit and live <= limit:
+                    break
+                held: Any = span.otel_span
+                held._otflow_trace = trace
+                trace.foreign.add(span_id)  # so that its end is taken
+                trace.live.pop(span_id, None)
+                trace.shown.discard(span_id)
+                spans.append(span)
+                live -= 1
+            if not trace.live:
+                trace.evicted = True
+                self._evicted[trace.otel_trace_id] = trace
+                self._open.pop(trace.otel_trace_id, None)
+                left -= 1
+            found.append((trace, spans))
+        return found
 
     def last_trace_id(self, thread_local: bool) -> str | None:
         """The trace that closed last, in this process or in this thread."""

@@ -14,6 +14,7 @@ from opentelemetry.context import Context
 
 from otflow import clock
 from otflow.entities import LiveSpan, SpanType, TraceLocationBase
+from otflow.entities.policy import ContentPolicy
 from otflow.entities.values import dump
 from otflow.errors import InvalidParameterError
 from otflow.semconv import SpanKey
@@ -124,7 +125,8 @@ class _Plan:
         self.destination = destination
         self.sampling_ratio = sampling_ratio
         self.bind = InputBinder(function)
-        self.attributes = {**encoded(span_type, attributes), SpanKey.FUNCTION_NAME: dump(own_name)}
+        self.given = (span_type, attributes, own_name)
+        self.attributes = _attributes(*self.given, policy=None)
 
     def wrap(self) -> Callable[..., Any]:
         code = _code_of(self.function)
@@ -141,7 +143,8 @@ class _Plan:
     def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         """The inputs of a call as JSON text; None where they cannot be told. Never raises."""
         try:
-            return dump(self.bind(args, kwargs))
+            inputs = self.bind(args, kwargs)
+            return dump(inputs) if LiveSpan.policy is None else LiveSpan.policy.attribute(SpanKey.INPUTS, inputs)
         except Exception as error:
             guard.swallow("record the inputs of a call", error)
             return None
@@ -149,7 +152,9 @@ class _Plan:
     def begin(self, parent: Context, inputs: str | None) -> LiveSpan | None:
         """Start the span of a call; None where nothing is recorded. Never raises."""
         try:
-            attributes = self.attributes
+            attributes = (
+                self.attributes if LiveSpan.policy is None else _attributes(*self.given, policy=LiveSpan.policy)
+            )
             if inputs is not None:
                 attributes = {**attributes, SpanKey.INPUTS: inputs}
             return begin(
@@ -162,6 +167,12 @@ class _Plan:
         except Exception as error:
             guard.swallow("start a span", error)
             return None
+
+
+def _attributes(
+    span_type: str, attributes: dict[str, Any] | None, function_name: str, *, policy: ContentPolicy | None
+) -> dict[str, Any]:
+    return {**encoded(span_type, attributes, policy), SpanKey.FUNCTION_NAME: dump(function_name)}
 
 
 def _name_of(function: Any) -> str:
@@ -181,7 +192,10 @@ def _code_of(function: Any) -> Any:
 
 def _outputs(live: LiveSpan, result: Any) -> None:
     try:
-        live.otel_span.set_attribute(SpanKey.OUTPUTS, dump(result))
+        if LiveSpan.policy is None:
+            live.otel_span.set_attribute(SpanKey.OUTPUTS, dump(result))
+        else:
+            live.set_outputs(result)
     except Exception as error:
         guard.swallow("record the outputs of a call", error)
 
@@ -310,8 +324,12 @@ class _Steps:
         if live is None:
             return
         try:
+            policy = LiveSpan.policy
+            kept = dump(value) if policy is None else policy.attribute(SpanKey.CHUNK_VALUE, value)
             live.otel_span.add_event(
-                SpanKey.CHUNK_EVENT.format(index=len(self.items)), {SpanKey.CHUNK_VALUE: dump(value)}, clock.now_ns()
+                SpanKey.CHUNK_EVENT.format(index=len(self.items)),
+                {} if kept is None else {SpanKey.CHUNK_VALUE: kept},
+                clock.now_ns(),
             )
         except Exception as error:
             guard.swallow("record an item of a generator", error)

@@ -8,10 +8,13 @@ spans in the application's provider, and the span processors that others added t
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from opentelemetry import trace as trace_api
 from opentelemetry.sdk.trace import Tracer, TracerProvider
+
+from otflow.tracing.limits import span_limits
 
 __all__ = ["DeferringTracerProvider", "register"]
 
@@ -21,11 +24,13 @@ class DeferringTracerProvider(TracerProvider):
 
     Args:
         own_processor: The span processor of otflow's, which does not come along: it is added to each provider anew.
+        handed_over: Called when this provider has given way.
     """
 
-    def __init__(self, own_processor: Any) -> None:
-        super().__init__()
+    def __init__(self, own_processor: Any, handed_over: Callable[[], None]) -> None:
+        super().__init__(span_limits=span_limits())
         self._own_processor = own_processor
+        self._notify = handed_over
         self._handed_over = False
         self._handing_over = threading.Lock()
         self.add_span_processor(own_processor)
@@ -37,6 +42,7 @@ class DeferringTracerProvider(TracerProvider):
             return None
         if not self._handed_over:
             self.hand_over(current)
+            self._notify()
         return current
 
     def hand_over(self, successor: Any) -> None:

@@ -192,7 +192,7 @@ class _Drawing:
         self.forest = Forest(trace.data.spans)
         # Half of the line is for the tree, half for what it says.
         self.chosen = self.forest.chosen(max_spans, max_depth=width // 2 // _INDENT)
-        self.ids = {span.span_id for span in trace.data.spans}
+        self.ids = self.forest.places.keys()
         self.assessments: dict[str | None, list[Assessment]] = {}
         for assessment in trace.info.assessments:
             owner = assessment.span_id if assessment.span_id in self.ids else None

@@ -71,6 +71,9 @@ def set_span_filter(span_filter: SpanFilter | Literal["below", "genai", "all", "
             f"a span filter is a function of a span or one of {', '.join(map(repr, _NAMED))}, not {span_filter!r}"
         )
     _filter = span_filter
+    from otflow.tracing import provider
+
+    provider.join()  # where no span of otflow's has been made yet, nothing passes its span processor
 
 
 def admit_scopes(scopes: Iterable[str]) -> None:

@@ -14,6 +14,7 @@ class Forest:
 
     Attributes:
         spans: The spans as the trace has them.
+        places: The place of each span's id.
         order: Every span's place, parents before children, a level at a time.
         orphans: The roots that have a parent, which is not in the trace or is below them.
         sizes: How many spans there are in the tree below each span, itself included.
@@ -22,28 +23,36 @@ class Forest:
 
     def __init__(self, spans: Sequence[Span]) -> None:
         self.spans = spans
-        places: dict[str, int] = {}
+        self.places: dict[str, int] = {}
+        # One way through the spans: those of a long trace come from the store page by page.
+        parent_ids: list[str | None] = []
+        self._starts: list[int] = []
+        self._failed: list[bool] = []
         for place, span in enumerate(spans):
-            places.setdefault(span.span_id, place)
-        self.parents: list[int | None] = [places.get(span.parent_id) if span.parent_id else None for span in spans]
+            self.places.setdefault(span.span_id, place)
+            parent_ids.append(span.parent_id)
+            self._starts.append(span.start_time_ns)
+            self._failed.append(failed(span))
+        self.parents: list[int | None] = [self.places.get(one) if one else None for one in parent_ids]
         self._children: dict[int, list[int]] = {}
-        for place in sorted(range(len(spans)), key=lambda place: spans[place].start_time_ns):
+        self._has_parent = [bool(one) for one in parent_ids]
+        for place in sorted(range(len(spans)), key=self._starts.__getitem__):
             parent = self.parents[place]
             if parent is not None:
                 self._children.setdefault(parent, []).append(place)
         self.roots, self.order = self._walk()
-        self.orphans = {root for root in self.roots if spans[root].parent_id}
+        self.orphans = {root for root in self.roots if self._has_parent[root]}
         self.sizes = self._sums([1] * len(spans))
-        self.errors = self._sums([int(failed(span)) for span in spans])
+        self.errors = self._sums([int(one) for one in self._failed])
 
     def children(self, place: int) -> Sequence[int]:
         return self._children.get(place, ())
 
     def _walk(self) -> tuple[list[int], list[int]]:
-        by_start = sorted(range(len(self.spans)), key=lambda place: self.spans[place].start_time_ns)
+        by_start = sorted(range(len(self.parents)), key=self._starts.__getitem__)
         roots = [place for place in by_start if self.parents[place] is None]
         # A true root goes before the orphans, whatever the clocks of their machines say.
-        roots.sort(key=lambda place: bool(self.spans[place].parent_id))
+        roots.sort(key=self._has_parent.__getitem__)
         order = list(roots)
         seen = set(roots)
 
@@ -89,7 +98,7 @@ class Forest:
             return set(near)
         chosen: set[int] = set(near[:1])
         for place in near:
-            if failed(self.spans[place]):
+            if self._failed[place]:
                 way = {place, *self._ancestors(place)} - chosen
                 if len(chosen) + len(way) <= max_spans // 2:
                     chosen |= way
@@ -110,4 +119,4 @@ class Forest:
 
 def failed(span: Span) -> bool:
     """Whether the span's status is ERROR."""
-    return span.status.status_code is SpanStatusCode.ERROR
+    return span.status_code == SpanStatusCode.ERROR

@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 from otflow.entities import LiveSpan, NoOpSpan, Span, SpanStatusCode, Trace, TraceState
 from otflow.errors import InvalidParameterError, OtflowError
 from otflow.semconv import SpanKey
-from otflow.tracing import provider
+from otflow.tracing import privacy, provider
 from otflow.tracing.active import get_current_active_span
 from otflow.tracing.assembly import open_traces
 from otflow.tracing.exporter import writer
@@ -83,7 +83,9 @@ def _copy_tags(trace: Trace, target: LiveSpan) -> None:
     own = open_traces.get(target.otel_context.trace_id)
     if own is None:
         return
-    for key, value in trace.info.tags.items():
+    policy = privacy.policy()
+    tags = trace.info.tags if policy is None else policy.labels(trace.info.tags, "tags")
+    for key, value in tags.items():
         if not key.startswith("mlflow."):
             own.tags.setdefault(key, value)
     writer.changed(own)
@@ -138,9 +140,12 @@ def _copy(spans: list[Span], target: LiveSpan) -> None:
     started: list[tuple[LiveSpan, Span]] = []
     for span in spans:
         parent = contexts.get(span.parent_id or "", top)
+        name = span.name
         attributes = {key: value for key, value in span.raw_attributes.items() if key not in _NOT_COPIED}
+        if LiveSpan.policy is not None:
+            name, attributes = LiveSpan.policy.name(name), LiveSpan.policy.encoded(attributes)
         otel: Any = tracer.start_span(
-            span.name, parent, kind=_kind(span), attributes=attributes, start_time=span.start_time_ns
+            name, parent, kind=_kind(span), attributes=attributes, start_time=span.start_time_ns
         )
         contexts[span.span_id] = trace_api.set_span_in_context(otel, top)
         if otel.is_recording():

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from otflow import context
-from otflow.entities import MlflowExperimentLocation, TraceLocationBase
+from otflow.entities import LiveSpan, MlflowExperimentLocation, TraceLocationBase
 from otflow.semconv import SCOPE, TRACE_ID_PREFIX, Metadata
+from otflow.tracing import baggage
 from otflow.tracing.assembly import OpenTrace, open_traces
 from otflow.tracing.exporter import writer
 from otflow.tracing.logs import join
@@ -54,6 +55,8 @@ def open_trace(
             experiment_id = where.experiment_id
         elif uri is None or uri == tracking_uri:
             experiment_id = context.chosen_experiment_id()
+    if LiveSpan.policy is not None:
+        name = LiveSpan.policy.name(name)  # of a root that another library made
     trace = OpenTrace(otel_trace_id, f"{TRACE_ID_PREFIX}{otel_trace_id:032x}", name, uri or tracking_uri, experiment_id)
     trace.start_ns = start_time_ns
     trace.root_span_id = span_context.span_id
@@ -64,6 +67,7 @@ def open_trace(
     model_id = context.active_model_id()
     if model_id is not None:
         trace.metadata[Metadata.MODEL_ID] = model_id
+    baggage.apply(trace)
     join()
     opened = open_traces.add(trace)
     if opened is trace:

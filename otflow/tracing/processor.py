@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 
 from otflow.entities import SpanEvent
 from otflow.semconv import GenAI
-from otflow.tracing import evaluation_events, filters, guard
+from otflow.tracing import evaluation_events, filters, guard, privacy
 from otflow.tracing.assembly import OpenTrace, open_traces
 from otflow.tracing.exporter import writer
 from otflow.tracing.opening import SCOPE, begins_again, open_trace
@@ -80,7 +80,11 @@ class OtflowSpanProcessor(SpanProcessor):
                 trace.foreign.discard(context.span_id)
                 for event in span.events:
                     if event.name == GenAI.EVALUATION_EVENT:
-                        said = SpanEvent(event.name, event.timestamp, dict(event.attributes or {}))
+                        found = dict(event.attributes or {})
+                        policy = privacy.policy()
+                        if policy is not None:
+                            found = policy.event(event.name, found)[1]
+                        said = SpanEvent(event.name, event.timestamp, found)
                         evaluation_events.take(trace, context.span_id, said)
             writer.ended(trace, span)
             if context.span_id == trace.root_span_id and not trace.ended:
@@ -88,7 +92,7 @@ class OtflowSpanProcessor(SpanProcessor):
                 trace.ended = True
                 writer.changed(trace)
                 open_traces.close(trace)
-                if writer.exiting:
+                if writer.prompt:
                     writer.flush()
         except Exception as error:
             guard.swallow("take an ended span", error)

@@ -9,6 +9,7 @@ only (`current.py`).
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import weakref
@@ -20,8 +21,9 @@ from opentelemetry import trace as trace_api
 from otflow import config, context
 from otflow.entities import LiveSpan, TraceLocationBase
 from otflow.errors import InvalidParameterError
-from otflow.tracing import filters, guard, logs
+from otflow.tracing import filters, guard, logs, privacy
 from otflow.tracing.current import keep_apart
+from otflow.tracing.limits import span_limits
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -38,6 +40,7 @@ __all__ = [
     "enable",
     "is_enabled",
     "is_sampled",
+    "join",
     "maker",
     "reset",
     "set_destination",
@@ -64,6 +67,15 @@ _lock = threading.Lock()
 _joined: list[weakref.ref[Any]] = []
 """Providers that have otflow's processor. (A list: Logfire's cannot be hashed.)"""
 _processor: OtflowSpanProcessor | None = None
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 # -- the provider ----------------------------------------------------------------------------------
@@ -103,6 +115,14 @@ def set_tracer_provider(provider: TracerProvider | None) -> None:
         _state.maker = None
 
 
+def join() -> None:
+    """Join the provider now, instead of with the first span. Never raises."""
+    try:
+        maker()
+    except Exception as error:
+        guard.swallow("join the tracer provider", error)
+
+
 def tracer_provider() -> TracerProvider:
     """The tracer provider that otflow's spans are made in now, for instrumentation that is to use the same."""
     maker()
@@ -119,8 +139,7 @@ def _join() -> SpanMaker:
     from otflow.tracing.processor import OtflowSpanProcessor
     from otflow.tracing.sdk_span import SpanMaker
 
-    if _processor is None:
-        _processor = OtflowSpanProcessor()
+    processor = _processor = _processor or OtflowSpanProcessor()
     provider: Any = _state.given
     registered: Any = trace_api.get_tracer_provider()
     _state.private = None
@@ -128,7 +147,7 @@ def _join() -> SpanMaker:
         provider = _private_provider()
     if provider is None:
         if isinstance(registered, trace_api.ProxyTracerProvider):
-            _state.own = _state.own or DeferringTracerProvider(_processor)
+            _state.own = _state.own or DeferringTracerProvider(processor, join)
             register(_state.own)
             registered = trace_api.get_tracer_provider()
         elif _state.own is not None and registered is not _state.own:
@@ -142,7 +161,7 @@ def _join() -> SpanMaker:
     logs.join(private=_state.private is not None)
     get_tracer = provider.own_tracer if isinstance(provider, DeferringTracerProvider) else provider.get_tracer
     _state.registered = registered
-    _state.maker = SpanMaker(get_tracer(SCOPE, __version__), lambda: provider.add_span_processor(_processor))
+    _state.maker = SpanMaker(get_tracer(SCOPE, __version__), lambda: provider.add_span_processor(processor))
     return _state.maker
 
 
@@ -153,7 +172,7 @@ def _private_provider() -> TracerProvider:
     from opentelemetry.sdk.trace import TracerProvider
 
     if not _kept_private:
-        _kept_private.append(TracerProvider(shutdown_on_exit=False))
+        _kept_private.append(TracerProvider(shutdown_on_exit=False, span_limits=span_limits()))
     _state.private = _kept_private[0]
     return _state.private
 
@@ -289,6 +308,7 @@ def reset() -> None:
     """Forget what was switched and configured: tracing is on, without span processors or destination."""
     _state.enabled = None
     LiveSpan.before_end = ()
+    privacy.reset()
     context.set_destination(None)
     context.set_destination(None, context_local=True)
     filters.reset()

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
+from otflow.tracing.limits import keep_own
+
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Tracer
@@ -98,6 +100,7 @@ class SpanMaker:
                     return self._make(name, context, parent, attributes, start_time_ns, flags)
         announced.span_id = 0
         span: Any = self.tracer.start_span(name, context, attributes=attributes, start_time=start_time_ns)
+        keep_own(span)
         if self._quick:
             self._learn(span, parent)
         elif announced.span_id == 0 and span.is_recording():

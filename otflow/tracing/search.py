@@ -247,6 +247,8 @@ def _to_frame(traces: list[Trace], extract_fields: Iterable[str] | None) -> pand
         raise MissingExtraError("pandas", "pandas", "search_traces(return_type='pandas')") from None
     columns = Trace.pandas_dataframe_columns()
     frame = pandas.DataFrame([trace.to_pandas_dataframe_row() for trace in traces], columns=columns)
+    # Newer pandas would make plain strings of the states, which are an enumeration.
+    frame["state"] = pandas.Series([trace.info.state for trace in traces], index=frame.index, dtype="object")
     for field in extract_fields or ():
         parsed = _parse_field(field)
         if parsed is not None:

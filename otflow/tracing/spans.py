@@ -18,9 +18,10 @@ from otflow.entities import (
     SpanType,
     TraceLocationBase,
 )
+from otflow.entities.policy import ContentPolicy
 from otflow.entities.values import dump, encode_attribute
 from otflow.semconv import SpanKey
-from otflow.tracing import guard, provider
+from otflow.tracing import guard, privacy, provider
 from otflow.tracing.assembly import OpenTrace, open_traces
 from otflow.tracing.current import current_span, for_sdk, with_current
 from otflow.tracing.exporter import writer
@@ -84,6 +85,8 @@ def begin(
         return None
     if start_time_ns is None:
         start_time_ns = clock.now_ns()
+    if LiveSpan.policy is not None:
+        name = LiveSpan.policy.name(name)
     span = provider.maker().start(name, for_sdk(parent), parent_context, attributes, start_time_ns)
     if not span.is_recording():
         return None  # the application's own sampler said no
@@ -96,8 +99,10 @@ def begin(
     return live
 
 
-def encoded(span_type: str | None, attributes: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The attributes that a span starts with, as OpenTelemetry holds them."""
+def encoded(
+    span_type: str | None, attributes: Mapping[str, Any] | None, policy: ContentPolicy | None
+) -> dict[str, Any]:
+    """The attributes that a span starts with, as OpenTelemetry holds them, as far as the policy lets them be kept."""
     found: dict[str, Any] = {SpanKey.TYPE: dump(span_type or SpanType.UNKNOWN)}
     if attributes is None:
         return found
@@ -105,7 +110,9 @@ def encoded(span_type: str | None, attributes: Mapping[str, Any] | None) -> dict
         _logger.warning("Attributes must be a dictionary, not %s; ignored.", type(attributes).__name__)
         return found
     for key, value in attributes.items():
-        found[str(key)] = encode_attribute(str(key), value)
+        kept = encode_attribute(str(key), value) if policy is None else policy.attribute(str(key), value)
+        if kept is not None:
+            found[str(key)] = kept
     return found
 
 
@@ -169,7 +176,7 @@ class SpanScope(contextlib.ContextDecorator):
     def _begin(self) -> LiveSpan:
         name, span_type, attributes, destination = self._arguments
         self._previous = previous = otel_context.get_current()
-        live = begin(str(name), encoded(span_type, attributes), previous, destination=destination)
+        live = begin(str(name), encoded(span_type, attributes, LiveSpan.policy), previous, destination=destination)
         if live is None:
             self._token = otel_context.attach(unsampled(previous))
             return cast("LiveSpan", _NO_OP)
@@ -289,9 +296,12 @@ def start_detached(
     uri: str | None = None,
 ) -> LiveSpan:
     """What `start_span_no_context` does, for callers that say where the trace goes."""
-    all_attributes = encoded(span_type, attributes)
+    all_attributes = encoded(span_type, attributes, LiveSpan.policy)
     if inputs is not None:
-        all_attributes[SpanKey.INPUTS] = dump(inputs)
+        policy = LiveSpan.policy
+        kept = dump(inputs) if policy is None else policy.attribute(SpanKey.INPUTS, inputs)
+        if kept is not None:
+            all_attributes[SpanKey.INPUTS] = kept
     parent = Context()
     if parent_span is not None:
         if not isinstance(parent_span, LiveSpan):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -310,15 +320,24 @@ def start_detached(
     if tags or metadata:
         trace = open_traces.get(live.otel_context.trace_id)
         if trace is not None:
-            trace.tags.update(strings(tags))
-            trace.metadata.update(strings(metadata))
+            trace.tags.update(strings(tags, "tags"))
+            trace.metadata.update(strings(metadata, "metadata"))
             writer.changed(trace)
     return live
 
 
-def strings(values: Mapping[Any, Any] | None) -> dict[str, str]:
-    """Tags or metadata as texts."""
-    return {str(key): value if isinstance(value, str) else str(value) for key, value in (values or {}).items()}
+def strings(values: Mapping[Any, Any] | None, where: str) -> dict[str, str]:
+    """Tags or metadata as the texts that may be kept.
+
+    Args:
+        values: What was given.
+        where: "tags" or "metadata".
+    """
+    policy = privacy.policy()
+    if policy is not None and values:
+        values = policy.typed(dict(values), where)
+    texts = {str(key): value if isinstance(value, str) else str(value) for key, value in (values or {}).items()}
+    return texts if policy is None else policy.labels(texts, where)
 
 
 def log_trace(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from otflow.entities import Link, Span, SpanEvent
@@ -31,8 +31,17 @@ _KINDS: Final = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CON
 # -- spans → protobuf ------------------------------------------------------------------------------------------
 
 
-def encode_spans(spans: Iterable[Span]) -> bytes:
+def encode_spans(
+    spans: Iterable[Span],
+    attributes_of: Callable[[Span], Mapping[str, object]] | None = None,
+    here: Mapping[str, object] | None = None,
+) -> bytes:
     """The body of `POST /v1/traces` that carries the spans.
+
+    Args:
+        spans: The spans.
+        attributes_of: What travels as the attributes of a span; by default what MLflow's server expects.
+        here: The resource of spans that name none, which are this process's.
 
     Raises:
         InvalidParameterError: An id or a time is not one that OTLP can carry.
@@ -45,20 +54,26 @@ def encode_spans(spans: Iterable[Span]) -> bytes:
     resources: dict[str, Any] = {}
     scopes: dict[tuple[str, str], Any] = {}
     for span in spans:
-        resource = dump(dict(span.resource)) if span.resource else ""
+        made_by = span.resource or here or {}
+        resource = dump(dict(made_by)) if made_by else ""
         if resource not in resources:
             resources[resource] = request.resource_spans.add()
-            resources[resource].resource.attributes.extend(to_pairs(_sendable(span.resource)))
+            resources[resource].resource.attributes.extend(to_pairs(_sendable(made_by)))
         scope = (resource, span.scope)
         if scope not in scopes:
             scopes[scope] = resources[resource].scope_spans.add()
             if span.scope:
                 scopes[scope].scope.name = clean_text(span.scope)
-        _fill_span(scopes[scope].spans.add(), span)
+        attributes = _sent_attributes(span) if attributes_of is None else _sendable(attributes_of(span))
+        _fill_span(scopes[scope].spans.add(), span, attributes)
     return request.SerializeToString()
 
 
-def _fill_span(target: Any, span: Span) -> None:
+def _sent_attributes(span: Span) -> dict[str, object]:
+    return {key: sent(key, raw) for key, raw in span.raw_attributes.items()}
+
+
+def _fill_span(target: Any, span: Span, attributes: dict[str, object]) -> None:
     from otflow.entities.otel_proto import to_pairs
 
     target.trace_id = _trace_id_bytes(span.trace_id)
@@ -72,7 +87,7 @@ def _fill_span(target: Any, span: Span) -> None:
         target.end_time_unix_nano = _time(span.end_time_ns)
     target.status.code = _STATUS_CODES.index(span.status_code)
     target.status.message = clean_text(span.status.description)
-    target.attributes.extend(to_pairs({key: sent(key, raw) for key, raw in span.raw_attributes.items()}))
+    target.attributes.extend(to_pairs(attributes))
     for event in span.events:
         item = target.events.add(name=clean_text(event.name), time_unix_nano=_time(event.timestamp))
         item.attributes.extend(to_pairs(_sendable(event.attributes)))

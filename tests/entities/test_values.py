@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import io
 import json
 import math
 import pathlib
@@ -26,6 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr, field_serializer
 
+from otflow.entities import Attachment
 from otflow.entities.values import attribute_json, clean_text, decode_attribute, dump, encode_attribute, load
 
 INT64_MAX = 2**63 - 1
@@ -464,9 +466,19 @@ class TestDumpOfNumbersAndTables:
         assert checked_dump({"f": frame, "s": frame["a"]}) == {"f": str(frame), "s": str(frame["a"])}
         assert checked_dump([pd.Timestamp("2024-01-02"), pd.NaT]) == ["2024-01-02 00:00:00", "NaT"]
 
-    def test_images_are_their_text(self) -> None:
-        image = pytest.importorskip("PIL.Image").new("RGB", (2, 3))
-        assert "mode=RGB size=2x3" in checked_dump([image])[0]
+    @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK", "F"])
+    def test_images_are_png_files(self, mode: str) -> None:
+        pil = pytest.importorskip("PIL.Image")
+        url = checked_dump([pil.new(mode, (2, 3))])[0]
+        file = Attachment.from_data_url(url)
+        assert file.content_type == "image/png"
+        assert pil.open(io.BytesIO(file.content)).size == (2, 3)
+
+    def test_files_are_data_urls(self) -> None:
+        content = b"%PDF-1.7 " + bytes(2_000)
+        assert Attachment.from_data_url(checked_dump({"f": content})["f"]) == Attachment(content, "application/pdf")
+        given = Attachment(b"abc", "audio/wav", "a b.wav")
+        assert Attachment.from_data_url(checked_dump([given])[0]) == given
 
 
 class TestDumpOfGraphs:

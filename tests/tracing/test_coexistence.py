@@ -234,7 +234,8 @@ if sys.argv[1:]:
     otflow.tracing.set_span_filter(eval(sys.argv[1]))
 use()
 print(json.dumps([
-    {s.name: next((p.name for p in t.data.spans if p.span_id == s.parent_id), s.parent_id and "?") for s in t.data.spans}
+    {s.name: next((p.name for p in t.data.spans if p.span_id == s.parent_id), s.parent_id and "?")
+     for s in t.data.spans}
     for t in otflow.search_traces(return_type="list", order_by=["timestamp_ms ASC"], filter_string="name != 'first'")]))
 """
 

@@ -199,7 +199,7 @@ def test_an_open_trace_of_a_killed_process_keeps_its_ended_children(tmp_path):
         """
         import otflow
         [trace] = otflow.search_traces(return_type="list")
-        assert trace.info.state == "IN_PROGRESS"
+        assert (trace.info.state, trace.info.tags["otflow.interrupted"]) == ("ERROR", "true")
         assert [s.name for s in trace.data.spans] == ["work"]
         """,
         tmp_path,

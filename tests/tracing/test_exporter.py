@@ -82,12 +82,16 @@ def test_a_store_that_cannot_be_opened_harms_nobody(tmp_path, caplog):
     otflow.flush_trace_async_logging()
     otflow.flush_trace_async_logging()
     assert sum("Could not" in record.message for record in caplog.records) == 1
-    assert writer.lost == 3
+    assert (otflow.tracing.delivery().spilled, writer.lost) == (3, 0)
     assert sum(guard.failures().values()) >= 1
     otflow.set_tracking_uri(f"sqlite:///{tmp_path}/good.db")
     work(4)
     otflow.flush_trace_async_logging()
     assert names(tmp_path / "good.db") == ["work"]
+    (tmp_path / "file").unlink()
+    otflow.flush_trace_async_logging()
+    assert names(tmp_path / "file/otflow.db") == ["work"] * 3
+    assert otflow.tracing.delivery().spilled == 0
 
 
 def test_one_trace_that_the_store_refuses_does_not_take_the_others_with_it(tmp_path, caplog):
@@ -141,7 +145,7 @@ def test_the_first_trace_is_small(tmp_path):
         assert int(megabytes) <= 40
 
 
-def test_while_the_store_is_away_the_queue_is_bounded_and_the_loss_is_counted(tmp_path, monkeypatch, caplog):
+def test_while_the_store_is_away_memory_is_bounded_and_the_spans_go_to_disk(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("OTFLOW_TRACE_QUEUE_MAX_SPANS", "10")
     monkeypatch.setenv("OTFLOW_TRACE_FLUSH_TIMEOUT_S", "0.1")
     monkeypatch.setenv("OTFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -152,9 +156,27 @@ def test_while_the_store_is_away_the_queue_is_bounded_and_the_loss_is_counted(tm
         with otflow.start_span("root"):
             for n in range(1000):
                 assert work(n) == n
-        kept = len(writer._queue) + sum(len(batch.spans) for batch in writer._kept)
-        assert kept < 500
-        assert writer.lost > 0
-        assert sum("reach the store" in record.message for record in caplog.records) == 1
-        writer._queue.clear()
-        writer._kept.clear()
+        said = otflow.tracing.delivery()
+        assert said.queued < 500
+        assert said.lost == 0
+        assert said.queued + said.spilled == said.ended == 1001
+        assert sum("reach " in record.message for record in caplog.records) == 1
+        reset()
+
+
+def test_without_a_spool_the_loss_is_counted(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("OTFLOW_TRACE_QUEUE_MAX_SPANS", "10")
+    monkeypatch.setenv("OTFLOW_TRACE_FLUSH_TIMEOUT_S", "0.1")
+    monkeypatch.setenv("OTFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("OTFLOW_SPOOL_MAX_MB", "0")
+    reset()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        otflow.set_tracking_uri(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        for n in range(1000):
+            assert work(n) == n
+        said = otflow.tracing.delivery()
+        assert said.lost > 500
+        assert said.queued + said.lost == said.ended == 1000
+        assert sum("keep spans for" in record.message for record in caplog.records) == 1
+        reset()

@@ -85,8 +85,9 @@ def test_a_span_is_field_by_field_that_of_the_sdk(sampler, parent):
         span.set_status(api.StatusCode.ERROR, "why")
         span.end(2_000)
     one, two = notes.ended
-    assert one.to_json().replace(f"{a.span_id:016x}", "").replace(f"{a.trace_id:032x}", "").split("timestamp")[0] == (
-        two.to_json().replace(f"{b.span_id:016x}", "").replace(f"{b.trace_id:032x}", "").split("timestamp")[0]
+    assert (
+        one.to_json().replace(f"{a.span_id:016x}", "").replace(f"{a.trace_id:032x}", "").split("timestamp")[0]
+        == (two.to_json().replace(f"{b.span_id:016x}", "").replace(f"{b.trace_id:032x}", "").split("timestamp")[0])
     )
 
 

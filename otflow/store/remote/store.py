@@ -33,6 +33,7 @@ from otflow.store.remote.filters import check_experiment_search, server_filter, 
 from otflow.store.remote.writing import Draft, portions
 from otflow.wire import endpoints
 from otflow.wire.assessments import assessment_from_json, assessment_to_json, changes_to_json
+from otflow.wire.conventions import read
 from otflow.wire.experiments import experiment_from_json
 from otflow.wire.otlp import encode_spans
 from otflow.wire.scalars import Json, integer, malformed, member, members
@@ -108,7 +109,7 @@ class RemoteStore(Store):
     def write_spans(self, experiment_id: str, spans: Sequence[Span]) -> None:
         drafts: dict[str, Draft] = {}
         for span in spans:
-            drafts.setdefault(span.trace_id, Draft(span.trace_id, experiment_id)).add(span)
+            drafts.setdefault(span.trace_id, Draft(span.trace_id, experiment_id)).add(read(span))
         self._require_experiments([experiment_id])
         with self._writing:
             known = self._find(list(drafts), {experiment_id})

@@ -193,12 +193,13 @@ def _says_no_more(known: TraceInfo, before: Record) -> bool:
 
 
 def _as_write(known: TraceInfo, tags: dict[str, str]) -> TraceWrite:
-    finished = known.state is not TraceState.IN_PROGRESS
+    interrupted = Tag.INTERRUPTED in known.tags  # a state that a later write may take back
+    finished = known.state is not TraceState.IN_PROGRESS and not interrupted
     return TraceWrite(
         trace_id=known.trace_id,
         experiment_id=known.experiment_id or "",
         request_time_ns=known.request_time * 1_000_000,
-        state=known.state,
+        state=TraceState.IN_PROGRESS if interrupted else known.state,
         # The server counts a duration for running traces too; that one is not the last word.
         execution_duration_ms=known.execution_duration if finished else None,
         tags={**tags},

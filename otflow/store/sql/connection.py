@@ -16,7 +16,7 @@ import random
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, TypeVar
 
@@ -51,6 +51,10 @@ class Session(ABC):
     @abstractmethod
     def run(self, statement: str, parameters: Sequence[object] = ()) -> int:
         """Run a statement; how many rows it changed."""
+
+    @abstractmethod
+    def stream(self, statement: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
+        """Run a statement and fetch its rows one by one; no other statement may run until the last one was fetched."""
 
     @abstractmethod
     def roll_back(self) -> bool:
@@ -145,6 +149,12 @@ class Database(ABC):
             session.run(self.begin_snapshot)
             yield session
             session.roll_back()
+
+    @contextmanager
+    def alone(self) -> Generator[Session, None, None]:
+        """Lend the connection that writes, outside of any transaction, for statements that run in none."""
+        with self._errors(), self._writer() as session:
+            yield session
 
     def close(self) -> None:
         """Close all connections that are not in use."""

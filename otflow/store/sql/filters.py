@@ -1,7 +1,8 @@
 """Filters and orders of the search language as conditions and orders in SQL.
 
-Relies on: `traces` as `t` with its columns up to `stats`; `spans` (name, type, status, content), `assessments` (kind,
-name, value, number, valid), `trace_runs`, `trace_prompts`, by their `trace_id`; `trace_terms` with the fields of
+Relies on: `traces` as `t` with its columns up to `stats`; `spans` (name, type, status, content), `contents` and
+`content_uses`, `assessments` (kind, name, value, number, valid), `trace_runs`, `trace_prompts`, by their `trace_id`;
+`trace_terms` with the fields of
 `otflow.store.sql.terms`; `experiments` as `e`, `experiment_tags`.
 
 What belongs to a trace several times holds where it holds for one of them: one of its runs, prompts, assessments of
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from otflow.search.fields import EXPERIMENT_FIELDS, TRACE_FIELDS, ExperimentField, TraceField
@@ -32,7 +33,7 @@ from otflow.store.sql.conditions import (
 )
 from otflow.store.sql.dialect import Dialect
 from otflow.store.sql.query import Query
-from otflow.store.sql.rows import clean
+from otflow.store.sql.rows import MOVED, clean
 
 __all__ = ["experiment_query", "trace_query"]
 
@@ -251,6 +252,30 @@ def _content_condition(op: Op, pattern: str, dialect: Dialect) -> Sql:
     return any_of(
         [text_condition(Sql("s.name"), op, pattern, dialect)]
         + [text_condition(Sql("s.content"), op, one, dialect) for one in patterns]
+        + [_moved_condition(op, dict.fromkeys([pattern, escaped]), None, dialect)]
+    )
+
+
+_OVERLAP: Final = 200
+"""Characters of a longer text that are found where they reach from one piece of it into the next."""
+
+
+def _moved_condition(op: Op, patterns: Iterable[str], key: str | None, dialect: Dialect) -> Sql:
+    """Whether a pattern occurs in the texts that are kept beside a span, piece by piece."""
+    body = "otflow_text(c.body)" if dialect is Dialect.SQLITE else "c.body"
+    matches = any_of([text_condition(Sql("w.body"), op, one, dialect) for one in patterns])
+    of_key = Sql("") if key is None else sql(" AND u.field = {}", key)
+    return sql(
+        f"(substr(s.content, 1, {len(MOVED)}) = {{}} AND EXISTS ("
+        "WITH RECURSIVE walk (parent, body) AS ("
+        f"SELECT c.parent, {body} FROM content_uses u JOIN contents c ON c.hash = u.hash"
+        " WHERE u.owner = s.trace_id AND u.span_id = s.span_id{}"
+        f" UNION ALL SELECT c.parent, {body} || substr(walk.body, 1, {_OVERLAP})"
+        " FROM walk JOIN contents c ON c.hash = walk.parent)"
+        " SELECT 1 FROM walk w WHERE {}))",
+        MOVED,
+        of_key,
+        matches,
     )
 
 
@@ -304,6 +329,10 @@ def _attribute_condition(comparison: Comparison, dialect: Dialect) -> Sql:
     found = sql(f"{template})", key)
     if op is not Op.IS_NOT_NULL:
         found = sql(f"{template} AND {{}})", key, value_condition(text, number, op, comparison.value, dialect))
+    if op in (Op.LIKE, Op.ILIKE, Op.RLIKE):
+        pattern = str(comparison.value)
+        moved = _moved_condition(op, dict.fromkeys([pattern, _escaped(pattern)]), key, dialect)
+        found = sql("({} OR {})", found, moved)
     if not _PLAIN_ASCII_KEY(key):
         return found
     # Most spans have no such attribute: that is seen without parsing.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -33,6 +33,12 @@ class PostgreSQLSession(Session):
 
     def run(self, statement: str, parameters: Sequence[object] = ()) -> int:
         return self._execute(statement, parameters).rowcount
+
+    def stream(self, statement: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
+        # Row by row off the wire: a usual cursor would gather all of them first.
+        return self.connection.cursor().stream(
+            cast("Any", Dialect.POSTGRESQL.sql(statement) if parameters else statement), parameters or None
+        )
 
     def _execute(self, statement: str, parameters: Sequence[object]) -> psycopg.Cursor[Row]:
         # Without parameters psycopg takes the text as it is; with them `%` and `?` are translated.

@@ -21,6 +21,7 @@ from otflow.entities import (
     TraceLocation,
     TraceState,
 )
+from otflow.entities.moved import Fetch
 from otflow.entities.values import clean_text, dump, load
 from otflow.errors import InvalidParameterError
 from otflow.semconv import Metadata, SpanKey, Tag
@@ -183,15 +184,21 @@ SPAN_COLUMNS: Final = (
 )  # fmt: skip
 
 
-def span_row(span: Span) -> tuple[Any, ...]:
-    """The row of a span whose trace id is checked."""
+def span_row(span: Span, document: str | None = None, elsewhere: int = 0) -> tuple[Any, ...]:
+    """The row of a span whose trace id is checked.
+
+    Args:
+        span: The span.
+        document: What its column `content` holds, where that is not all of its content.
+        elsewhere: The length in bytes of what is not in there.
+    """
     span_id, parent_id = span.span_id, span.parent_id
     if _SPAN_ID(span_id) is None:
         raise InvalidParameterError(f"a span id is 16 hexadecimal digits, not {span_id!r}")
     if parent_id is not None and _SPAN_ID(parent_id) is None:
         raise InvalidParameterError(f"the id of a span's parent is 16 hexadecimal digits, not {parent_id!r}")
     attributes = span.raw_attributes
-    content = span.content()
+    content = span.content() if document is None else document
     if not content.isascii():
         content = clean_text(content, "\\\\")
         size = len(content.encode())
@@ -207,7 +214,7 @@ def span_row(span: Span) -> tuple[Any, ...]:
         span.status_code,
         span.start_time_ns,
         span.end_time_ns,
-        size,
+        size + elsewhere,
         clean(usage) if isinstance(usage, str) else None,
         clean(cost) if isinstance(cost, str) else None,
         content,
@@ -226,8 +233,12 @@ def facts_of_row(row: Sequence[Any]) -> SpanFacts:
     return SpanFacts(row[1], row[2], row[8], row[9], row[10])
 
 
-def span_from_row(row: Sequence[Any]) -> Span:
-    """The span of a row of `spans`."""
+MOVED: Final = '{"moved"'
+"""How the document of a span begins that has long values elsewhere."""
+
+
+def span_from_row(row: Sequence[Any], fetch: Fetch) -> Span:
+    """The span of a row of `spans`; what is elsewhere of it is read with `fetch`."""
     return Span.of(
         trace_id=row[0],
         span_id=row[1],
@@ -237,6 +248,7 @@ def span_from_row(row: Sequence[Any]) -> Span:
         end_ns=row[7],
         status_code=row[5],
         content=row[11],
+        fetch=fetch if row[11].startswith(MOVED) else None,
     )
 
 

@@ -6,13 +6,14 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 from otflow import config
 from otflow.errors import InvalidParameterError, StoreUnavailableError
 from otflow.store.sql.connection import Conflict, Database, Row, Session
+from otflow.store.sql.contents import body_text
 from otflow.store.sql.dialect import Dialect
 
 __all__ = ["SQLiteDatabase"]
@@ -53,6 +54,9 @@ class SQLiteSession(Session):
 
     def run(self, statement: str, parameters: Sequence[object] = ()) -> int:
         return self.connection.execute(statement, parameters).rowcount
+
+    def stream(self, statement: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
+        return self.connection.execute(statement, parameters)
 
     def roll_back(self) -> bool:
         try:
@@ -100,6 +104,7 @@ class SQLiteDatabase(Database):
         )
         try:
             connection.create_function("regexp", 2, _regexp, deterministic=True)
+            connection.create_function("otflow_text", 1, body_text, deterministic=True)
             connection.create_function("lower", 1, _lower, deterministic=True)
             for pragma in _pragmas(writer):
                 connection.execute(pragma)

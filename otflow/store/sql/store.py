@@ -8,11 +8,12 @@ from otflow.entities import Assessment, Experiment, Page, Span, Trace, TraceInfo
 from otflow.errors import InvalidParameterError, NotFoundError
 from otflow.store import validation
 from otflow.store.interface import Store, TraceWrite
-from otflow.store.sql import assessments, experiments, migrations, traces
+from otflow.store.sql import assessments, contents, experiments, interrupted, migrations, traces
 from otflow.store.sql.connection import Database, Session
 from otflow.store.sql.rows import clean_id
 from otflow.store.sql.statements import select_in
 from otflow.store.sql.writing import Batch
+from otflow.wire.conventions import read
 
 __all__ = ["SqlStore"]
 
@@ -31,6 +32,7 @@ class SqlStore(Store):
     def __init__(self, database: Database, artifact_root: str) -> None:
         self._database = database
         self._artifact_root = artifact_root
+        self._reader = traces.Reader(database, self._locations)
         self._known: dict[int, str] = {}
         """Artifact locations of experiments, which never change, by number."""
         try:
@@ -49,11 +51,14 @@ class SqlStore(Store):
     def write_spans(self, experiment_id: str, spans: Sequence[Span]) -> None:
         number = experiments.experiment_number(experiment_id)
         self._check_experiments([number])
-        self._write(Batch([], spans, home=number))
+        self._write(Batch([], [read(span) for span in spans], home=number))
 
     def _write(self, batch: Batch) -> None:
         if batch.parts:
             self._database.write(batch.write)
+
+    def settle_interrupted(self) -> int:
+        return interrupted.settle(self._database)
 
     def delete_traces(
         self,
@@ -69,6 +74,9 @@ class SqlStore(Store):
             lambda session: traces.delete(session, number, max_timestamp_ms, max_traces, trace_ids)
         )
 
+    def collect_garbage(self) -> int:
+        return self._database.write(contents.collect)
+
     # -- reading ---------------------------------------------------------------------------------
 
     def get_trace(self, trace_id: str) -> Trace:
@@ -83,12 +91,19 @@ class SqlStore(Store):
 
     def get_traces(self, trace_ids: Sequence[str]) -> list[Trace]:
         with self._database.snapshot() as session:
-            return traces.get(session, [clean_id(an_id) for an_id in trace_ids], self._locations)
+            return traces.get(session, [clean_id(an_id) for an_id in trace_ids], self._reader)
 
     def iter_spans(self, trace_id: str, *, page_size: int = 1000) -> Iterator[Span]:
         if page_size < 1:
             raise InvalidParameterError(f"page_size must be a positive integer, not {page_size}")
         return traces.iter_spans(self._database, clean_id(trace_id), page_size)
+
+    def read_attachment(self, sha256: str) -> bytes:
+        with self._database.read() as session:
+            found = contents.read_attachment(session, clean_id(sha256))
+        if found is None:
+            raise NotFoundError(f"the store at {self.uri} has no attachment with the hash {sha256!r}")
+        return found
 
     def search_traces(
         self,
@@ -104,7 +119,7 @@ class SqlStore(Store):
             return traces.search(
                 session,
                 list(_numbers(experiment_ids)),
-                self._locations,
+                self._reader,
                 filter_string=filter_string,
                 order_by=order_by,
                 max_results=max_results,

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from otflow.entities import Page, Span, Trace, TraceData, TraceInfo
+from otflow.entities.moved import Fetch
 from otflow.errors import NotFoundError
 from otflow.semconv import Tag
 from otflow.store import validation
 from otflow.store.aggregates import aggregates
 from otflow.store.merging import SYNTHESIZED_TAGS, Record
-from otflow.store.sql import searching
+from otflow.store.sql import contents, searching
 from otflow.store.sql import terms as index
 from otflow.store.sql.assessments import assessments_of
 from otflow.store.sql.conditions import end_ns
 from otflow.store.sql.connection import Database, Row, Session
 from otflow.store.sql.dialect import values
 from otflow.store.sql.rows import (
+    MOVED,
     SPAN_COLUMNS,
     TRACE_COLUMNS,
     clean,
@@ -28,13 +33,17 @@ from otflow.store.sql.rows import (
     span_from_row,
     trace_row,
 )
+from otflow.store.sql.span_pages import SpanPages
 from otflow.store.sql.statements import in_chunks, insert_rows, lock_traces, select_in, span_facts, upsert
 
-__all__ = ["delete", "delete_tag", "get", "get_info", "iter_spans", "link_prompts", "link_run", "search", "set_tag",
-           "unlink_run"]  # fmt: skip
+__all__ = ["Reader", "delete", "delete_tag", "get", "get_info", "iter_spans", "link_prompts", "link_run", "search",
+           "set_tag", "unlink_run"]  # fmt: skip
 
 Locations = Callable[[Session, Sequence[int]], Mapping[int, str]]
 """Where experiments keep their artifacts, by their numbers."""
+
+LONG_TRACE: Final = 1000
+"""Spans from which on a trace is not read as a whole."""
 
 _SPAN_COLUMNS: Final = ", ".join(SPAN_COLUMNS)
 _SPAN_ORDER: Final = "trace_id, CASE WHEN parent_id IS NULL THEN 0 ELSE 1 END, start_ns, span_id"
@@ -44,10 +53,23 @@ _UPSERT: Final = upsert("traces", TRACE_COLUMNS, ["trace_id"])
 # -- reading ---------------------------------------------------------------------------------------
 
 
-def get(session: Session, trace_ids: Sequence[str], locations: Locations) -> list[Trace]:
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What reading needs beside a session.
+
+    Args:
+        database: The database, for what is read later.
+        locations: Where experiments keep their artifacts.
+    """
+
+    database: Database
+    locations: Locations
+
+
+def get(session: Session, trace_ids: Sequence[str], reader: Reader) -> list[Trace]:
     """Whole traces by id, in the order asked."""
     wanted = list(dict.fromkeys(trace_ids))
-    traces = {trace.info.trace_id: trace for trace in _whole(session, _rows(session, wanted), locations)}
+    traces = {trace.info.trace_id: trace for trace in _whole(session, _rows(session, wanted), reader)}
     return [traces[trace_id] for trace_id in wanted if trace_id in traces]
 
 
@@ -59,7 +81,7 @@ def get_info(session: Session, trace_id: str, locations: Locations) -> TraceInfo
 def search(
     session: Session,
     experiments: Sequence[int],
-    locations: Locations,
+    reader: Reader,
     *,
     filter_string: str | None,
     order_by: Sequence[str] | None,
@@ -70,28 +92,58 @@ def search(
     """One page of traces; see `TraceStore.search_traces`."""
     rows, token = searching.search_rows(session, experiments, filter_string, order_by, max_results, page_token)
     if include_spans:
-        return Page(_whole(session, rows, locations), token)
-    return Page([Trace(info, TraceData([])) for info in _infos(session, rows, locations)], token)
+        return Page(_whole(session, rows, reader), token)
+    return Page([Trace(info, TraceData([])) for info in _infos(session, rows, reader.locations)], token)
 
 
 def iter_spans(database: Database, trace_id: str, page_size: int) -> Iterator[Span]:
     """The spans of a trace; only their ids and one page of them are in memory at a time."""
     with database.read() as session:
         _row(session, trace_id)
-        ids = [
-            row[0]
-            for row in session.all(f"SELECT span_id FROM spans WHERE trace_id = ? ORDER BY {_SPAN_ORDER}", (trace_id,))
-        ]
+        ids = _span_ids(session, trace_id)
+    fetch = contents.fetcher(database)
     for start in range(0, len(ids), page_size):
-        page = ids[start : start + page_size]
+        page = [f"{one:016x}" for one in ids[start : start + page_size]]
         with database.read() as session:
-            rows = select_in(
-                session, f"SELECT {_SPAN_COLUMNS} FROM spans WHERE trace_id = ? AND span_id IN {{}}", page, [trace_id]
-            )
-        found = {row[1]: row for row in rows}
+            found = _spans_of(session, trace_id, page, fetch)
         for span_id in page:
             if span_id in found:  # else it was deleted meanwhile
-                yield span_from_row(found[span_id])
+                yield found[span_id]
+
+
+def _span_ids(session: Session, trace_id: str) -> array[int]:
+    rows = session.all(f"SELECT span_id FROM spans WHERE trace_id = ? ORDER BY {_SPAN_ORDER}", (trace_id,))
+    return array("Q", (int(row[0], 16) for row in rows))
+
+
+def _spans_of(session: Session, trace_id: str, span_ids: Sequence[str], fetch: Fetch) -> dict[str, Span]:
+    rows = select_in(
+        session, f"SELECT {_SPAN_COLUMNS} FROM spans WHERE trace_id = ? AND span_id IN {{}}", span_ids, [trace_id]
+    )
+    return {span.span_id: span for span in _read_spans(session, rows, fetch)}
+
+
+def _span_pages(session: Session, trace_id: str, database: Database) -> SpanPages:
+    fetch = contents.fetcher(database)
+
+    def read(span_ids: Sequence[str]) -> list[Span]:
+        with database.read() as later:
+            found = _spans_of(later, trace_id, span_ids, fetch)
+        try:
+            return [found[span_id] for span_id in span_ids]
+        except KeyError as missing:
+            raise NotFoundError(f"the span {missing} of the trace {trace_id} was deleted from the store") from None
+
+    return SpanPages(_span_ids(session, trace_id), read)
+
+
+def _read_spans(session: Session, rows: Sequence[Row], fetch: Fetch) -> list[Span]:
+    """The spans of rows; what is elsewhere of them is read now as far as it is little."""
+    spans = [span_from_row(row, fetch) for row in rows]
+    moved = [span for span, row in zip(spans, rows, strict=True) if row[11].startswith(MOVED)]
+    if moved:
+        contents.preload(session, moved)
+    return spans
 
 
 def _rows(session: Session, trace_ids: Sequence[str]) -> list[Row]:
@@ -105,17 +157,36 @@ def _row(session: Session, trace_id: str) -> Row:
     return rows[0]
 
 
-def _whole(session: Session, rows: Sequence[Row], locations: Locations) -> list[Trace]:
+_NUM_SPANS: Final = re.compile(r'num_spans\\*": *(\d+)')
+
+
+def _span_count(row: Row) -> int | None:
+    """How many spans a trace has, as its aggregates say; None where they are not known yet."""
+    found = _NUM_SPANS.search(row[15] or "")
+    return int(found[1]) if found is not None else None
+
+
+def _whole(session: Session, rows: Sequence[Row], reader: Reader) -> list[Trace]:
     if not rows:
         return []
-    spans: dict[str, list[Span]] = {}
-    for row in select_in(
+    counts = {row[0]: _span_count(row) for row in rows}
+    unknown = [trace_id for trace_id, count in counts.items() if count is None]
+    if unknown:
+        counts.update(
+            select_in(session, "SELECT trace_id, COUNT(*) FROM spans WHERE trace_id IN {} GROUP BY trace_id", unknown)
+        )
+    long = {trace_id for trace_id, count in counts.items() if (count or 0) > LONG_TRACE}
+    fetch = contents.fetcher(reader.database)
+    spans: dict[str, Sequence[Span]] = {trace_id: _span_pages(session, trace_id, reader.database) for trace_id in long}
+    found = select_in(
         session,
         f"SELECT {_SPAN_COLUMNS} FROM spans WHERE trace_id IN {{}} ORDER BY {_SPAN_ORDER}",
-        [row[0] for row in rows],
-    ):
-        spans.setdefault(row[0], []).append(span_from_row(row))
-    return [Trace(info, TraceData(spans.get(info.trace_id, []))) for info in _infos(session, rows, locations)]
+        [row[0] for row in rows if row[0] not in long],
+    )
+    for span in _read_spans(session, found, fetch):
+        own: Any = spans.setdefault(span.trace_id, [])
+        own.append(span)
+    return [Trace(info, TraceData(spans.get(info.trace_id, []))) for info in _infos(session, rows, reader.locations)]
 
 
 def _infos(session: Session, rows: Sequence[Row], locations: Locations) -> list[TraceInfo]:
@@ -250,12 +321,16 @@ def delete(
             (experiment, end_ns(max_timestamp_ms or 0)),
         )
         rows = lock_traces(session, [row[0] for row in found])
+    freed: set[str] = set()
     for chunk in in_chunks(rows, 10):
-        _delete_rows(session, chunk)
+        freed |= _delete_rows(session, chunk)
+    if freed:
+        contents.collect(session, freed)
     return len(rows)
 
 
-def _delete_rows(session: Session, rows: Sequence[Row]) -> None:
+def _delete_rows(session: Session, rows: Sequence[Row]) -> set[str]:
+    """Delete traces; the hashes of what they needed beside their own rows."""
     ids = [row[0] for row in rows]
     gone: list[index.Term] = []
     fields = index.stored(session, ids)
@@ -265,3 +340,4 @@ def _delete_rows(session: Session, rows: Sequence[Row]) -> None:
     index.delete(session, gone)
     for table in ("spans", "assessments", "trace_runs", "trace_prompts", "traces"):
         session.run(f"DELETE FROM {table} WHERE trace_id IN {values(len(ids), 1)}", ids)
+    return contents.delete_uses(session, ids)

@@ -2,7 +2,8 @@
 
 1. Rows are made for all traces of the batch as if they were new, and inserted; what exists already stays.
 2. Only those that exist are read, told the batch again, and written back.
-3. Spans are written; then the aggregates of the traces that existed, where the batch finishes them.
+3. Spans are written, before them what is long in them (`otflow.store.sql.contents`);
+   then the aggregates of the traces that existed, where the batch finishes them.
 Rows are written in the order of their keys, so that two transactions never wait for each other in a ring.
 """
 
@@ -18,6 +19,7 @@ from otflow.errors import InvalidParameterError
 from otflow.store.aggregates import aggregates
 from otflow.store.interface import TraceWrite
 from otflow.store.merging import Record
+from otflow.store.sql import contents
 from otflow.store.sql import terms as index
 from otflow.store.sql.assessments import add_assessments
 from otflow.store.sql.connection import Session
@@ -53,11 +55,17 @@ class _Part:
     writes: list[tuple[TraceWrite, int]] = field(default_factory=list[tuple[TraceWrite, int]])
     spans: dict[str, Span] = field(default_factory=dict[str, Span])
     rows: dict[str, tuple[Any, ...]] = field(default_factory=dict[str, tuple[Any, ...]])
+    packed: dict[str, contents.Packed] = field(default_factory=dict[str, contents.Packed])
 
     def add_span(self, span: Span) -> None:
         known = self.spans.get(span.span_id)
         if known is None or span.end_time_ns is not None or known.end_time_ns is None:
-            self.rows[span.span_id] = span_row(span)
+            packed = contents.pack(span)
+            if packed is None:
+                self.rows[span.span_id] = span_row(span)
+            else:
+                self.rows[span.span_id] = span_row(span, packed.document, packed.moved_bytes)
+                self.packed[span.span_id] = packed
             self.spans[span.span_id] = span
 
     def tell(self, record: Record) -> None:
@@ -123,6 +131,11 @@ class Batch:
             if part.trace_id in made:
                 record = self._records[part.trace_id]
                 terms += index.of_trace(record, [*index.tag_terms(record.tags), *part.span_terms()])
+        packed = [
+            (part.trace_id, span_id, one) for part in self.parts if part.packed for span_id, one in part.packed.items()
+        ]
+        if packed:
+            contents.write(session, packed)
         insert_rows(session, _UPSERT_SPANS, [row for part in self.parts for row in part.rows.values()])
         old_parts = [part for part in self.parts if part.trace_id not in made]
         if old_parts:

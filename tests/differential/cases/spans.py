@@ -102,7 +102,13 @@ def status_chosen_by_hand(t: Toolbox) -> Facts:
     yield "error in a child", [t.last().info.state.value, t.tree(t.last())]
 
 
-@case()
+@case(
+    differs={
+        "stored[0]/attributes/otel.dropped_attributes_count": Difference(
+            1, "OpenTelemetry refuses an attribute without a key, and otflow says that one is missing"
+        )
+    }
+)
 def inputs_outputs_attributes(t: Toolbox) -> Facts:
     with t.mlflow.start_span("s") as span:
         yield "nothing yet", [span.inputs, span.outputs]

@@ -14,9 +14,9 @@ from otflow.errors import SchemaVersionError
 from otflow.store.sql.connection import Database, Session
 from otflow.store.sql.dialect import Dialect
 
-__all__ = ["LATEST", "prepare", "upgrade"]
+__all__ = ["LATEST", "exists", "pending", "prepare", "require_latest", "upgrade", "version_of"]
 
-_MODULES: Final = ("m0001_initial",)
+_MODULES: Final = ("m0001_initial", "m0002_content")
 LATEST: Final = len(_MODULES)
 """The schema version that this otflow reads and writes."""
 
@@ -55,6 +55,49 @@ def prepare(database: Database, default_artifact_location: str) -> None:
         version = _version(session)
     if version is None:
         version = database.write(lambda session: _create(session, database.uri, default_artifact_location))
+    _check(database, version)
+
+
+def exists(database: Database) -> bool:
+    """Whether there is a schema of ours, of whatever version."""
+    return version_of(database) is not None
+
+
+def version_of(database: Database) -> int | None:
+    """The version of the schema; None where there is none of ours."""
+    with database.read() as session:
+        return _version(session)
+
+
+def pending(database: Database) -> list[str]:
+    """The names of the migrations that `upgrade` would run, in order.
+
+    Raises:
+        SchemaVersionError: There is no schema of ours.
+    """
+    version = version_of(database)
+    if version is None:
+        raise _absent(database)
+    return [_migration(number).NAME for number in range(version + 1, LATEST + 1)]
+
+
+def require_latest(database: Database) -> None:
+    """Refuse a database without our schema, and one whose schema is older or newer than ours.
+
+    Raises:
+        SchemaVersionError: It is such a database.
+    """
+    version = version_of(database)
+    if version is None:
+        raise _absent(database)
+    _check(database, version)
+
+
+def _absent(database: Database) -> SchemaVersionError:
+    return SchemaVersionError(f"there is no otflow database at {database.uri}; it is made when a store is opened")
+
+
+def _check(database: Database, version: int) -> None:
     if version < LATEST:
         raise SchemaVersionError(
             f"the database at {database.uri} has schema {version}, this otflow needs schema {LATEST}."

@@ -1,0 +1,320 @@
+"""The command line: its commands, options and help."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+__all__ = ["EXIT_CODES", "USAGE_ERROR", "build_parser"]
+
+USAGE_ERROR = 2
+EXIT_CODES = (
+    (0, "done"),
+    (1, "it failed; one sentence on stderr says why"),
+    (2, "the command line is wrong"),
+    (3, "`db check` or `doctor` found problems"),
+    (130, "interrupted by Ctrl-C"),
+    (141, "nobody read the output any more, as in `otflow traces search | head`"),
+)
+
+_STORE = (
+    "the store: sqlite:///file.db, postgresql://…, http(s)://…, or a directory; by default that of"
+    " OTFLOW_TRACKING_URI or MLFLOW_TRACKING_URI, else the file otflow.db in the working directory"
+)
+_FORMATS = ("jsonl", "otlp", "otlp-json", "parquet")
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **given: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **given)
+
+    def error(self, message: str) -> NoReturn:
+        from otflow.cli.output import say
+
+        say(f"{self.prog}: {message}\nTry: {self.prog} --help")
+        sys.exit(USAGE_ERROR)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; `run` of what it returns is the command."""
+    parser = _Parser(
+        prog="otflow",
+        description="Look at traces, carry them from store to store, and keep a database in order.",
+        epilog=(
+            "examples:\n"
+            "  otflow traces search --filter \"status = 'ERROR'\" --limit 20\n"
+            "  otflow traces get tr-0123456789abcdef0123456789abcdef\n"
+            "  otflow traces export -o traces.jsonl\n"
+            "  otflow db check\n"
+            "\nexit codes:\n" + "\n".join(f"  {code:<4} {meaning.replace('`', '')}" for code, meaning in EXIT_CODES)
+        ),
+    )
+    parser.add_argument("--version", action=_Version, help="print the version and exit")
+    _debug(parser, False)
+    nouns = _subcommands(parser)
+    _traces(_subcommands(nouns.add_parser("traces", help="search, show, follow, export and import traces")))
+    _db(_subcommands(nouns.add_parser("db", help="upgrade, check, vacuum and move a database")))
+    _doctor(nouns)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __init__(self, **given: Any) -> None:
+        super().__init__(nargs=0, **given)
+
+    def __call__(self, *given: Any) -> None:
+        del given
+        from otflow import __version__
+        from otflow.cli.output import put
+
+        put(f"otflow {__version__}")
+        sys.exit(0)
+
+
+def _subcommands(parser: argparse.ArgumentParser) -> Any:
+    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
+def _command(commands: Any, name: str, run: str, summary: str, examples: str, more: str = "") -> Any:
+    """A command that is run by the function `run`, as module:name, imported when it is run."""
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.{f' {more}' if more else ''}",
+        epilog="examples:\n" + "\n".join(f"  {line}" for line in examples.splitlines()),
+    )
+    module, _, function = run.partition(":")
+
+    def call(arguments: Any) -> int:
+        return getattr(import_module(f"otflow.cli.{module}"), function)(arguments)
+
+    parser.set_defaults(run=call)
+    _debug(parser, argparse.SUPPRESS)
+    return parser
+
+
+def _debug(parser: Any, default: Any) -> None:
+    parser.add_argument("--debug", action="store_true", default=default, help="show a traceback where it fails")
+
+
+# -- options that several commands have ----------------------------------------------------------------
+
+
+def _store_option(parser: Any) -> None:
+    parser.add_argument("-s", "--store", metavar="URI", help=_STORE)
+
+
+def _which(parser: Any) -> None:
+    _store_option(parser)
+    parser.add_argument(
+        "-e",
+        "--experiment",
+        metavar="NAME",
+        action="append",
+        help="name or id of an experiment; may be repeated; by default the one that OTFLOW_EXPERIMENT_NAME or"
+        " OTFLOW_EXPERIMENT_ID names, else all that are not deleted",
+    )
+    parser.add_argument("--filter", metavar="EXPRESSION", help="a search expression, as in otflow.search_traces")
+
+
+def _order_and_limit(parser: Any, default: int | None) -> None:
+    parser.add_argument(
+        "--order-by",
+        metavar="CLAUSE",
+        action="append",
+        help='an order clause such as "execution_time_ms DESC"; may be repeated; by default the newest first',
+    )
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=_limit,
+        default=default,
+        help=f"how many traces at most; 0 or all for no limit; by default {'all' if default is None else default}",
+    )
+
+
+def _output(parser: Any) -> None:
+    parser.add_argument("-o", "--output", metavar="FILE", default="-", help="where to; - is stdout, the default")
+
+
+def _limit(text: str) -> int | None:
+    if text in ("0", "all"):
+        return None
+    return _positive(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 1 or more")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.01 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.01 to 3600")
+    return value
+
+
+# -- traces --------------------------------------------------------------------------------------------
+
+
+def _traces(commands: Any) -> None:
+    search = _command(
+        commands,
+        "search",
+        "looking:search",
+        "list the traces that match",
+        "otflow traces search\n"
+        "otflow traces search -e agents --filter \"tags.env = 'prod' AND status = 'ERROR'\" --limit 20\n"
+        'otflow traces search --order-by "execution_time_ms DESC" --limit all --format jsonl | jq -r .trace_id',
+        "On a terminal as a table, else as a JSON object a line; an explicit --format is obeyed in both cases."
+        " Spans are shown by --format tree only.",
+    )
+    _which(search)
+    _order_and_limit(search, 100)
+    search.add_argument("--format", choices=("table", "json", "jsonl", "tree"), help="how to print them")
+    _output(search)
+
+    get = _command(
+        commands,
+        "get",
+        "looking:get",
+        "show traces, whole",
+        "otflow traces get tr-0123456789abcdef0123456789abcdef\n"
+        "otflow traces get --format json tr-0123456789abcdef0123456789abcdef | jq .data.spans[0].name",
+        "On a terminal as a tree, else as JSON.",
+    )
+    get.add_argument("trace_id", metavar="ID", nargs="+", help="id of a trace, with or without tr-")
+    _store_option(get)
+    get.add_argument("--format", choices=("tree", "json", "jsonl", "otlp", "otlp-json"), help="how to print them")
+    _output(get)
+
+    tail = _command(
+        commands,
+        "tail",
+        "following:tail",
+        "show the last traces, and follow those that come",
+        "otflow traces tail -f\notflow traces tail -f -e agents --filter \"status = 'ERROR'\" --format jsonl",
+        "Oldest first. A trace that is still running is shown when it is seen, and again when it ends.",
+    )
+    _which(tail)
+    tail.add_argument("-n", "--limit", metavar="N", type=int, default=10, help="how many to begin with; by default 10")
+    tail.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
+    tail.add_argument(
+        "--interval", metavar="SECONDS", type=_seconds, default=1.0, help="how often to look; 1 by default"
+    )
+    tail.add_argument("--count", metavar="N", type=_positive, help="end after so many lines")
+    tail.add_argument("--format", choices=("table", "jsonl"), help="how to print them")
+
+    export = _command(
+        commands,
+        "export",
+        "carrying:export",
+        "write traces to a file",
+        "otflow traces export -o traces.jsonl\n"
+        "otflow traces export -e agents --filter \"status = 'OK'\" -o traces.parquet\n"
+        "otflow traces export --format otlp-json | gzip > traces.otlp.json.gz",
+        "jsonl and parquet hold all of a trace; otlp (protobuf requests, each after its length) and otlp-json (a"
+        " request a line) hold its spans, and the rest as an attribute of the first one.",
+    )
+    _which(export)
+    _order_and_limit(export, None)
+    export.add_argument(
+        "--format", choices=_FORMATS, help="by default what the name of the file says, else jsonl; .gz packs it"
+    )
+    _output(export)
+
+    load = _command(
+        commands,
+        "import",
+        "carrying:load",
+        "read traces from files",
+        "otflow traces import traces.jsonl\n"
+        "otflow traces import -s postgresql://user@host/traces *.parquet\n"
+        "otflow traces import -e from-collector collector-output.json",
+        "Ids are kept, so that to import a file again changes nothing. Also read are traces that MLflow has written"
+        " (Trace.to_json) and OTLP from other sources.",
+    )
+    load.add_argument("file", metavar="FILE", nargs="+", help="a file, packed by gzip or not; - is stdin")
+    _store_option(load)
+    load.add_argument(
+        "-e",
+        "--experiment",
+        metavar="NAME",
+        help="where to, created if need be; by default the experiment that the file names, else the one that"
+        " OTFLOW_EXPERIMENT_NAME or OTFLOW_EXPERIMENT_ID names, else Default",
+    )
+    load.add_argument("--format", choices=_FORMATS, help="by default what the file looks like")
+
+
+# -- databases -----------------------------------------------------------------------------------------
+
+
+def _db(commands: Any) -> None:
+    upgrade = _command(
+        commands,
+        "upgrade",
+        "databases:upgrade",
+        "bring the schema of a database up to date",
+        "otflow db upgrade --dry-run\notflow db upgrade sqlite:////var/lib/traces.db",
+        "Make a copy of it before.",
+    )
+    _place(upgrade)
+    upgrade.add_argument("--dry-run", action="store_true", help="only say what would be done")
+
+    check = _command(
+        commands,
+        "check",
+        "databases:check",
+        "look whether a database holds together",
+        "otflow db check\notflow db check postgresql://user@host/traces",
+        "Changes nothing. Ends with 3 where there are problems.",
+    )
+    _place(check)
+
+    vacuum = _command(
+        commands,
+        "vacuum",
+        "databases:vacuum",
+        "give back the room that deleted rows have left",
+        "otflow db vacuum",
+        "A SQLite file cannot be written to meanwhile.",
+    )
+    _place(vacuum)
+
+    move = _command(
+        commands,
+        "move",
+        "databases:move",
+        "copy a whole store into another, empty database",
+        "otflow db move sqlite:////var/lib/traces.db postgresql://user@host/traces\n"
+        "otflow db move postgresql://user@host/traces sqlite:///traces.db",
+        "Between SQLite and PostgreSQL, both ways: all or nothing, verified by a checksum of every table."
+        " The source stays as it is; what is written to it meanwhile is not copied.",
+    )
+    move.add_argument("source", metavar="FROM", help="the database that is read")
+    move.add_argument("target", metavar="TO", help="the database that is written")
+
+
+def _place(parser: Any) -> None:
+    parser.add_argument("uri", metavar="URI", nargs="?", help="the database; the same as --store")
+    _store_option(parser)
+
+
+def _doctor(commands: Any) -> None:
+    doctor = _command(
+        commands,
+        "doctor",
+        "databases:doctor",
+        "say how otflow is set up here, and what is wrong with it",
+        "otflow doctor\notflow doctor --json",
+        "Secrets are masked. Ends with 3 where there are problems.",
+    )
+    _store_option(doctor)
+    doctor.add_argument("--json", action="store_true", help="as JSON")

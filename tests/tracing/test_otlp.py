@@ -1,0 +1,396 @@
+"""Traces out by OTLP, to collectors in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import otflow
+from otflow import config
+from otflow.entities import Span
+from otflow.errors import InvalidParameterError, OtflowError, StoreUnavailableError
+from otflow.store.interface import TraceWrite
+from otflow.tracing.destinations import StoreDestination, destinations
+from otflow.tracing.otlp import OtlpDestination
+from tests.tracing.otlp_receivers import Receiver
+
+HTTP, GRPC = "http", "grpc"
+
+
+def span(number: int, *, end_ns: int | None = 2, **attributes: object) -> Span:
+    return Span.of(
+        trace_id="tr-" + "ab" * 16,
+        span_id=f"{number:016x}",
+        parent_id=None,
+        name=f"span {number}",
+        start_ns=1,
+        end_ns=end_ns,
+        attributes=attributes,
+        resource={"service.name": "test"},
+        scope="otflow",
+    )
+
+
+def collector(kind: str, receiver: Receiver, **more: object) -> OtlpDestination:
+    path = "/v1/traces" if kind != GRPC else ""
+    protocol = GRPC if kind == GRPC else "http/protobuf"
+    target = {"protocol": protocol, "secure": False, "timeout_s": 5.0, **more}
+    return OtlpDestination(config.OtlpTraces(endpoint=f"http://127.0.0.1:{receiver.port}{path}", **target))  # type: ignore[arg-type]
+
+
+def name_collector(monkeypatch: pytest.MonkeyPatch, kind: str, receiver: Receiver) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{receiver.port}")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", GRPC if kind == GRPC else "http/protobuf")
+
+
+# -- the variables -----------------------------------------------------------------------------------------------
+
+
+class TestVariables:
+    def test_nothing_is_asked_for_without_them(self):
+        assert config.otlp_traces() is None
+        assert [type(found) for found in destinations("sqlite:///a.db")] == [StoreDestination]
+
+    @pytest.mark.parametrize(
+        ("variables", "endpoint", "secure"),
+        [
+            ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://h:1/base/"}, "http://h:1/base/v1/traces", False),
+            ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://h:1/as/is/"}, "http://h:1/as/is/", False),
+            (
+                {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://no", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://yes"},
+                "https://yes",
+                True,
+            ),
+            ({"OTEL_TRACES_EXPORTER": "otlp"}, "http://localhost:4318/v1/traces", False),
+            (
+                {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+                "http://localhost:4317",
+                False,
+            ),
+            (
+                {"OTEL_EXPORTER_OTLP_ENDPOINT": "h:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+                "https://h:4317",
+                True,
+            ),
+            (
+                {
+                    "OTEL_EXPORTER_OTLP_ENDPOINT": "h:4317",
+                    "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+                    "OTEL_EXPORTER_OTLP_INSECURE": "true",
+                },
+                "http://h:4317",
+                False,
+            ),
+        ],
+    )
+    def test_the_endpoint(self, monkeypatch, variables, endpoint, secure):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        found = config.otlp_traces()
+        assert found is not None
+        assert (found.endpoint, found.secure) == (endpoint, secure)
+
+    def test_those_of_traces_go_first(self, monkeypatch):
+        base, traces = "OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"
+        for name, value in {
+            base + "ENDPOINT": "http://h",
+            base + "HEADERS": "A=no",
+            traces + "HEADERS": "Api-Key=a%20b, other = c=d ,",
+            base + "COMPRESSION": "none",
+            traces + "COMPRESSION": "gzip",
+            base + "TIMEOUT": "1",
+            traces + "TIMEOUT": "2500",
+            traces + "CERTIFICATE": "ca.pem",
+            base + "CLIENT_KEY": "key.pem",
+            base + "CLIENT_CERTIFICATE": "cert.pem",
+        }.items():
+            monkeypatch.setenv(name, value)
+        found = config.otlp_traces()
+        assert found is not None
+        assert found.headers == (("api-key", "a b"), ("other", "c=d"))
+        assert found.gzip
+        assert found.timeout_s == 2.5
+        assert (found.certificate, found.client_key, found.client_certificate) == ("ca.pem", "key.pem", "cert.pem")
+
+    @pytest.mark.parametrize("exporters", ["none", "console", "zipkin"])
+    def test_another_exporter_calls_it_off(self, monkeypatch, exporters):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h")
+        monkeypatch.setenv("OTEL_TRACES_EXPORTER", exporters)
+        assert config.otlp_traces() is None
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("ENDPOINT", "ftp://h"),
+            ("ENDPOINT", "h:4318"),
+            ("PROTOCOL", "thrift"),
+            ("COMPRESSION", "zstd"),
+            ("TIMEOUT", "soon"),
+            ("TIMEOUT", "-1"),
+            ("HEADERS", "no equals sign"),
+            ("HEADERS", "a=b%0d%0ac"),
+        ],
+    )
+    def test_what_is_not_allowed(self, monkeypatch, name, value):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h")
+        monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_TRACES_{name}", value)
+        with pytest.raises(InvalidParameterError, match="OTLP"):
+            config.otlp_traces()
+        assert [type(found) for found in destinations("sqlite:///a.db")] == [StoreDestination]
+
+
+class TestDestinations:
+    def kinds(self) -> list[str]:
+        return [type(found).__name__ for found in destinations("sqlite:///a.db")]
+
+    def test_the_collector_instead_of_the_store_or_beside_it(self, monkeypatch):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h")
+        assert self.kinds() == ["OtlpDestination"]
+        monkeypatch.setenv("MLFLOW_TRACE_ENABLE_OTLP_DUAL_EXPORT", "true")
+        assert self.kinds() == ["StoreDestination", "OtlpDestination"]
+        monkeypatch.setenv("MLFLOW_ENABLE_OTLP_EXPORTER", "false")
+        assert self.kinds() == ["StoreDestination"]
+
+    def test_the_same_as_long_as_nothing_changes(self, monkeypatch):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h")
+        assert destinations("sqlite:///a.db")[0] is destinations("sqlite:///b.db")[0]
+
+    def test_the_terminal_beside_the_store(self, monkeypatch, capsys):
+        monkeypatch.setenv("OTEL_TRACES_EXPORTER", "console")
+        assert self.kinds() == ["StoreDestination", "ConsoleDestination"]
+        destinations("sqlite:///a.db")[1].send([], [span(1)])
+        assert json.loads(capsys.readouterr().out)["resourceSpans"]
+
+    @pytest.mark.parametrize("kind", [HTTP, GRPC])
+    def test_not_where_the_application_sends_them_itself(self, monkeypatch, kind):
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", GRPC if kind == GRPC else "http/protobuf")
+        if kind == GRPC:
+            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+        else:
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        provider = TracerProvider(shutdown_on_exit=False)
+        otflow.tracing.set_tracer_provider(provider)
+        assert self.kinds() == ["OtlpDestination"]
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        assert self.kinds() == ["StoreDestination"]
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:10")  # elsewhere
+        assert self.kinds() == ["OtlpDestination"]
+        provider.shutdown()
+
+
+# -- sending -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [HTTP, GRPC, "http/json"])
+@pytest.mark.parametrize("gzip", [False, True])
+def test_what_arrives(tmp_path, kind, gzip):
+    with Receiver(GRPC if kind == GRPC else HTTP, tmp_path) as receiver:
+        more = {"protocol": kind} if kind == "http/json" else {}
+        headers = (("api-key", "a secret"), ("x-other", "1"))
+        destination = collector(kind, receiver, gzip=gzip, headers=headers, **more)
+        sent = [span(1, **{"mlflow.spanInputs": '{"q":[1,null]}', "n": 1, "t": "x"}), span(2), span(3, end_ns=None)]
+        write = TraceWrite(sent[0].trace_id, "0", 1, metadata={"mlflow.trace.session": "s-1"})
+        assert destination.send([write], sent) == 0
+        assert "secret" not in repr(destination.target) + destination.name
+        (request,) = receiver.requests(1)
+        assert request["headers"]["api-key"] == "a secret"
+        if kind != GRPC:
+            assert request["path"] == "/v1/traces"
+            assert (request["headers"].get("content-encoding") == "gzip") is gzip
+        first, second = receiver.taken()
+        assert [first.name, second.name] == ["span 1", "span 2"]
+        assert first.inputs == {"q": [1, None]}
+        assert first.raw_attributes["n"] == 1
+        assert first.raw_attributes["session.id"] == "s-1"
+        assert dict(first.resource) == {"service.name": "test"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [*((HTTP, code) for code in ("429", "502", "503", "504")), (GRPC, "UNAVAILABLE"), (GRPC, "ABORTED")],
+)
+def test_what_may_be_tried_again(tmp_path, kind, answer):
+    with Receiver(kind, tmp_path, answer) as receiver:
+        destination = collector(kind, receiver)
+        with pytest.raises(StoreUnavailableError, match=answer):
+            destination.send([], [span(1)])
+        destination.send([], [span(1)])
+        assert len(receiver.taken()) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        *((HTTP, code) for code in ("301", "400", "401", "413", "500")),
+        (GRPC, "UNAUTHENTICATED"),
+        (GRPC, "RESOURCE_EXHAUSTED"),
+    ],
+)
+def test_what_will_never_be_taken(tmp_path, kind, answer):
+    with Receiver(kind, tmp_path, answer) as receiver, pytest.raises(OtflowError, match=answer) as caught:
+        collector(kind, receiver).send([], [span(1)])
+    assert not isinstance(caught.value, StoreUnavailableError)
+
+
+@pytest.mark.parametrize(("kind", "answer"), [(HTTP, "503:100"), (GRPC, "RESOURCE_EXHAUSTED:100")])
+def test_a_pause_that_is_asked_for_is_kept(tmp_path, kind, answer):
+    with Receiver(kind, tmp_path, answer) as receiver:
+        destination = collector(kind, receiver)
+        for _ in range(3):
+            with pytest.raises(StoreUnavailableError):
+                destination.send([], [span(1)])
+        assert len(receiver.requests()) == 1
+
+
+@pytest.mark.parametrize("kind", [HTTP, GRPC])
+def test_spans_that_a_collector_does_not_take_are_counted_and_not_sent_again(tmp_path, kind, caplog):
+    with Receiver(kind, tmp_path, "partial:2:too old") as receiver:
+        assert collector(kind, receiver).send([], [span(1), span(2), span(3)]) == 2
+        assert len(receiver.requests()) == 1
+    assert "too old" in caplog.text
+
+
+def test_what_was_taken_is_not_sent_again_with_the_rest(tmp_path):
+    with Receiver(HTTP, tmp_path, "ok", "503") as receiver:
+        destination = collector(HTTP, receiver)
+        spans = [span(number) for number in range(1, 801)]
+        with pytest.raises(StoreUnavailableError):
+            destination.send([], spans)
+        destination.send([], spans)
+        assert len(receiver.requests()) == 3
+        names = [found.name for found in receiver.taken()]
+        assert len(names) == len(set(names)) == 800
+
+
+def test_large_spans_go_in_requests_of_a_size_that_collectors_take(tmp_path):
+    with Receiver(GRPC, tmp_path) as receiver:  # with gRPC's own limit, 4 MiB
+        spans = [span(number, text="x" * 1_000_000) for number in range(1, 9)]
+        assert collector(GRPC, receiver).send([], spans) == 0
+        assert len(receiver.taken()) == 8
+
+
+@pytest.mark.parametrize("kind", [HTTP, GRPC])
+def test_nobody_there(tmp_path, kind):
+    with Receiver(kind, tmp_path) as receiver:
+        destination = collector(kind, receiver)
+    with pytest.raises(StoreUnavailableError):
+        destination.send([], [span(1)])
+
+
+def test_secrets_are_in_no_message(tmp_path):
+    with Receiver(HTTP, tmp_path, "400") as receiver:
+        target = config.OtlpTraces("http/protobuf", f"http://u:hush@127.0.0.1:{receiver.port}/v1/traces?key=hush")
+        destination = OtlpDestination(target)
+        with pytest.raises(OtflowError) as caught:
+            destination.send([], [span(1)])
+        assert "hush" not in str(caught.value) + destination.name
+        (request,) = receiver.requests(1)
+        assert request["headers"]["authorization"].startswith("Basic ")
+
+
+# -- through the writer --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [HTTP, GRPC])
+@pytest.mark.parametrize("both", [False, True])
+def test_traces_leave_the_program(tmp_path, monkeypatch, kind, both):
+    with Receiver(kind, tmp_path) as receiver:
+        name_collector(monkeypatch, kind, receiver)
+        monkeypatch.setenv("OTFLOW_TRACE_ENABLE_OTLP_DUAL_EXPORT", str(both))
+        with otflow.start_span("root") as root:
+            root.set_inputs({"q": "?"})
+            with otflow.start_span("child"):
+                pass
+        otflow.flush_trace_async_logging()
+        taken = {found.name: found for found in receiver.taken()}
+        assert taken["root"].inputs == {"q": "?"}
+        assert taken["child"].parent_id == taken["root"].span_id
+        if both:
+            assert [found.name for found in otflow.get_trace(root.trace_id).data.spans] == ["root", "child"]
+        else:
+            assert not (tmp_path / "otflow.db").exists()
+
+
+def test_a_collector_that_comes_late_gets_all_once(tmp_path, monkeypatch):
+    with Receiver(HTTP, tmp_path, "503", "503") as receiver:
+        name_collector(monkeypatch, HTTP, receiver)
+        for number in range(10):
+            with otflow.start_span(f"trace {number}"):
+                pass
+        otflow.flush_trace_async_logging()
+        assert sorted(found.name for found in receiver.taken()) == [f"trace {number}" for number in range(10)]
+
+
+def test_the_application_s_other_spans_stay(tmp_path, monkeypatch):
+    from opentelemetry import trace as trace_api
+
+    with Receiver(HTTP, tmp_path) as receiver:
+        name_collector(monkeypatch, HTTP, receiver)
+        with otflow.start_span("ours"):
+            pass
+        tracer = trace_api.get_tracer("another library")
+        with tracer.start_as_current_span("theirs"), otflow.start_span("below"):
+            pass
+        otflow.flush_trace_async_logging()
+        assert sorted(found.name for found in receiver.taken()) == ["below", "ours"]
+
+
+PROGRAM = """
+import otflow
+for number in range(200):
+    with otflow.start_span("root") as span:
+        span.set_inputs("x" * 50)
+        span.set_attributes({f"key {n}": n for n in range(20)})
+"""
+
+
+def run(tmp_path, receiver: Receiver, **variables: str) -> list[Span]:
+    import os
+
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    environment["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = f"http://127.0.0.1:{receiver.port}/v1/traces"
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=tmp_path,
+        env={**environment, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "otflow" not in done.stderr, done.stderr
+    return receiver.taken()
+
+
+def test_the_sdk_s_own_variables_hold(tmp_path):
+    with Receiver(HTTP, tmp_path) as receiver:
+        spans = run(
+            tmp_path,
+            receiver,
+            OTEL_SERVICE_NAME="shop",
+            OTEL_RESOURCE_ATTRIBUTES="team=search,deployment.environment.name=test",
+            OTEL_TRACES_SAMPLER="traceidratio",
+            OTEL_TRACES_SAMPLER_ARG="0.5",
+            OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT="10",
+            OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT="40",
+        )
+        assert 50 < len(spans) < 150
+        for found in spans:
+            assert {"service.name": "shop", "team": "search"}.items() <= dict(found.resource).items()
+            assert 5 < len([key for key in found.raw_attributes if key.startswith("key ")]) <= 10
+            assert [
+                value for value in found.raw_attributes.values() if isinstance(value, str) and len(value) > 40
+            ] == []
+
+
+def test_a_disabled_sdk_makes_no_spans(tmp_path):
+    with Receiver(HTTP, tmp_path) as receiver:
+        assert run(tmp_path, receiver, OTEL_SDK_DISABLED="true") == []
+        assert receiver.requests() == []
