@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from otflow import entities, exceptions, testing, tracing
+    from otflow import compat, entities, exceptions, testing, tracing
     from otflow.client import Client, MlflowClient
     from otflow.context import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
     from otflow.entities import Span, SpanType, Trace
@@ -70,7 +70,7 @@ _HOMES: dict[str, str] = {
     }.items()
     for name in names.split()
 }
-_ROOMS = frozenset({"client", "config", "entities", "errors", "exceptions", "testing", "tracing", "tracking"})
+_ROOMS = frozenset({"client", "compat", "config", "entities", "errors", "exceptions", "testing", "tracing", "tracking"})
 
 __all__ = [
     "Client",
@@ -81,6 +81,7 @@ __all__ = [
     "Trace",
     "add_trace",
     "autolog",
+    "compat",
     "create_experiment",
     "delete_assessment",
     "delete_trace_tag",

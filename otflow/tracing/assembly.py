@@ -97,7 +97,7 @@ class OpenTrace:
         self.ended = False
         self.changed = False
         """Whether the writer has something to write of it beside spans."""
-        self.assessments: deque[Assessment] = deque()
+        self.assessments: list[Assessment] = []
         """What other instrumentation said of its quality, until the writer has taken it."""
         self.tags: dict[str, str | None] = {}
         self.metadata: dict[str, str] = {}
@@ -139,7 +139,7 @@ class OpenTrace:
                 tags={**self.tags},
                 metadata={**self.metadata},
                 client_request_id=self.client_request_id,
-                assessments=[self.assessments.popleft() for _ in range(len(self.assessments))],
+                assessments=[self.assessments.pop(0) for _ in range(len(self.assessments))],
             )
         return TraceWrite(
             trace_id=self.trace_id,
@@ -152,7 +152,7 @@ class OpenTrace:
             client_request_id=self.client_request_id,
             request_preview=self.request_preview,
             response_preview=self.response_preview,
-            assessments=[self.assessments.popleft() for _ in range(len(self.assessments))],
+            assessments=[self.assessments.pop(0) for _ in range(len(self.assessments))],
         )
 
     def _life(self) -> dict[str, str | None]:

@@ -123,7 +123,19 @@ def _own_last() -> type[BoundedAttributes]:
 
         def __setitem__(self, key: str, value: Any) -> None:
             held: dict[str, Any] = self._dict
-            if self.maxlen is not None and len(held) >= self.maxlen and key not in held:
+            if self.maxlen is None or len(held) < self.maxlen:
+                if (
+                    type(value) is str
+                    and type(key) is str
+                    and key
+                    and self.max_value_len is None
+                    and not self._immutable
+                ):
+                    with self._lock:  # nothing to look into: the SDK's own way takes twice as long
+                        held.pop(key, None)
+                        held[key] = value
+                    return
+            elif key not in held:
                 for own in [one for one in held if one[:7] == _OWN]:
                     held[own] = held.pop(own)
             super().__setitem__(key, value)
