@@ -113,9 +113,9 @@ class Lane:
         """Deliver what waits, what is on disk first, until nothing is left or the destination is away."""
         try:
             self._adopt()
-            if not self._replay():
-                return
             while True:
+                if not self._replay():  # a batch that took long may have sent to disk what waited behind it
+                    return
                 with self._state:
                     if not self._pending:
                         break
@@ -183,8 +183,7 @@ class Lane:
             if not batch.traces and self._told_again(batch):
                 return
             lost[REFUSED] += batch.ended
-            what = str(error) if isinstance(error, OtflowError) else f"{type(error).__name__}: {error}"
-            guard.swallow(f"write a trace ({what[:200]})", error)
+            guard.swallow("write a trace", error)
 
     def _check_usable(self) -> None:
         """Raise StoreUnavailableError if nothing at all can be delivered now: then no batch is to blame."""

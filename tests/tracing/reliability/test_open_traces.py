@@ -7,7 +7,7 @@ import signal
 
 import otflow
 
-from .programs import rows, run, start, until
+from .programs import rows, start, until
 
 
 def test_a_trace_that_runs_is_seen_within_a_second(tmp_path):
@@ -59,28 +59,3 @@ def test_the_open_spans_of_a_killed_process_read_as_interrupted(tmp_path):
     assert {span.status.status_code for span in trace.data.spans} == {"ERROR"}
     assert all("interrupted" in span.status.description for span in trace.data.spans)
     assert len(otflow.search_traces(filter_string="status = 'ERROR'", return_type="list")) == 1
-
-
-def test_traces_that_never_end_do_not_grow_memory(tmp_path):
-    done = run(
-        """
-        import gc, psutil
-        def some(number):
-            for _ in range(number):
-                otflow.start_span_no_context("never", inputs={"text": "x" * 100})
-        some(4000)
-        otflow.flush_trace_async_logging()
-        gc.collect()
-        before = psutil.Process().memory_info().rss
-        for _ in range(8):
-            some(2000)
-            otflow.flush_trace_async_logging()
-        gc.collect()
-        print(psutil.Process().memory_info().rss - before)
-        """,
-        tmp_path,
-        OTFLOW_TRACE_MAX_OPEN="1000",
-    )
-    grown = int(done.stdout)
-    assert grown < 12 * 2**20, f"16,000 open traces took {grown:,} bytes"
-    assert rows(tmp_path / "t.db", "SELECT COUNT(*) FROM traces") == [(20_000,)]
