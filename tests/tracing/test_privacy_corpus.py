@@ -1,0 +1,113 @@
+"""Planted secrets: nowhere in the database, its WAL, the spool, logs, other exporters, the terminal and error texts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SECRETS = {
+    "key": "sk-proj-Q7x2LmN4pR8sT1vW3yZ5aB6cD9eF0gH",
+    "mail": "ada.lovelace@example.org",
+    "card": "4111 1111 1111 1111",
+    "own": "Tr0ub4dor-and-3",
+}
+
+PROGRAM = """
+import json, logging, sys
+logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+import otflow
+from opentelemetry import trace as api
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+from otflow.entities import Feedback, SpanEvent
+from otflow.tracing.privacy import CREDENTIALS, Rule
+
+S = json.loads(sys.argv[1])
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+api.set_tracer_provider(provider)
+
+class Secret:
+    def __repr__(self): return S["own"]
+    __str__ = __repr__
+
+if sys.argv[2] == "rules":
+    otflow.tracing.set_privacy_rules(
+        [*CREDENTIALS, Rule(pattern="email"), Rule(pattern="card"), Rule(type=Secret), Rule(pattern=S["own"])])
+
+every = " and ".join(S.values())
+
+@otflow.trace(attributes={"note": every})
+def ask(question, password, secret, image):
+    otflow.update_current_trace(request_preview=every)
+    if sys.argv[2] == "rules":
+        otflow.update_current_trace(tags={"who": S["mail"]}, metadata={"m": S["key"]})
+    with otflow.start_span("step") as span:
+        span.set_inputs({"messages": [{"role": "user", "content": every}], S["mail"]: 1})
+        span.set_outputs({"tool_calls": [{"function": {"arguments": json.dumps({"deep": json.dumps(every)})}}]})
+        span.add_event(SpanEvent("said", attributes={"text": every}))
+    raise ValueError(f"cannot do {every}")
+
+@otflow.trace
+def stream():
+    yield every
+    yield {"chunk": S["card"]}
+
+list(stream())
+try:
+    ask(every, S["own"], Secret(), {"url": "data:text/plain;base64," + "QUJD" * 300})
+except ValueError:
+    pass
+trace_id = otflow.get_last_active_trace_id()
+if sys.argv[2] == "rules":
+    otflow.log_feedback(trace_id=trace_id, value=S["mail"], rationale=every, metadata={"a": S["key"]})
+    otflow.set_trace_tag(trace_id, "t", every)
+for trace in otflow.search_traces(return_type="list"):
+    otflow.tracing.print_trace(trace)
+    print(trace.to_json())
+print(otflow.search_traces(return_type="pandas").to_string())
+"""
+
+
+def forms_of(secret: str) -> list[bytes]:
+    """What a secret may look like in a file."""
+    plain = secret.encode()
+    return [plain, secret.encode("utf-16-le"), base64.b64encode(plain)[:-4], secret.replace(" ", "%20").encode()]
+
+
+@pytest.mark.parametrize("how", ["rules", "nothing at all"])
+def test_planted_secrets_are_nowhere(tmp_path: Path, how: str) -> None:
+    environment = {
+        **os.environ,
+        "OTFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/t.db",
+        "OTFLOW_SPOOL_DIR": str(tmp_path / "spool"),
+    }
+    secrets = SECRETS
+    if how != "rules":  # tags, which the program sets by name, are no content
+        environment["OTFLOW_CAPTURE_CONTENT"] = "false"
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(secrets), how],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=120,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
+    places = {"stdout": done.stdout, "stderr": done.stderr}
+    places |= {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert any(name.endswith("t.db") for name in places)
+    assert b"ask" in places["stdout"], "nothing was recorded"
+    leaks = [
+        (place, name)
+        for place, found in places.items()
+        for name, secret in secrets.items()
+        for form in forms_of(secret)
+        if form in found
+    ]
+    assert leaks == []
