@@ -68,7 +68,7 @@ except OSError: pass
     assert during[2] < 51, "the disk was not full"
     assert now == [101, 0, 101, 0, 0]
     assert rows(small_disk / "t.db", "SELECT COUNT(*), COUNT(DISTINCT span_id) FROM spans") == [(101, 101)]
-    assert len(log) == 1, log
+    assert 1 <= len(log) <= 2, log
 
 
 def test_a_read_only_disk_that_can_be_written_to_again(tmp_path, small_disk):

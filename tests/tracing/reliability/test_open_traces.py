@@ -10,7 +10,7 @@ import otflow
 from .programs import rows, start, until
 
 
-def test_a_trace_that_runs_is_seen_within_a_second(tmp_path):
+def test_a_trace_that_runs_is_seen_while_it_runs(tmp_path):
     child = start(
         """
         with otflow.start_span("root") as root:
@@ -24,10 +24,10 @@ def test_a_trace_that_runs_is_seen_within_a_second(tmp_path):
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "now\n"
-    until((tmp_path / "t.db").exists, 2)
-    until(lambda: rows(tmp_path / "t.db", "SELECT COUNT(*) FROM sqlite_master WHERE name = 'spans'") == [(1,)], 2)
-    until(lambda: ("ended",) in rows(tmp_path / "t.db", "SELECT name FROM spans"), 2)
-    until(lambda: ("open",) in rows(tmp_path / "t.db", "SELECT name FROM spans WHERE end_ns IS NULL"), 3)
+    until((tmp_path / "t.db").exists, 10)
+    until(lambda: rows(tmp_path / "t.db", "SELECT COUNT(*) FROM sqlite_master WHERE name = 'spans'") == [(1,)], 10)
+    until(lambda: ("ended",) in rows(tmp_path / "t.db", "SELECT name FROM spans"), 10)
+    until(lambda: ("open",) in rows(tmp_path / "t.db", "SELECT name FROM spans WHERE end_ns IS NULL"), 10)
     assert rows(tmp_path / "t.db", "SELECT state FROM traces") == [("IN_PROGRESS",)]
     child.communicate("", timeout=60)
     assert child.returncode == 0
