@@ -78,6 +78,16 @@ def test_each_public_name_is_there(module):
     assert [name for name in loaded.__all__ if not hasattr(loaded, name)] == []
 
 
+@pytest.mark.parametrize("module", NAMES)
+def test_no_public_name_gives_way_to_a_module(module):
+    # The import of a submodule sets the attribute of its name in the package.
+    where = Path(str(importlib.import_module(module).__file__))
+    if where.name == "__init__.py":
+        modules = {path.stem for path in where.parent.iterdir()}
+        loaded = {name: getattr(importlib.import_module(module), name) for name in NAMES[module] if name in modules}
+        assert [name for name, found in loaded.items() if not inspect.ismodule(found)] == []
+
+
 @pytest.mark.parametrize(("module", "name", "pinned"), FUNCTIONS)
 def test_functions_have_the_signatures_of_mlflow(module, name, pinned):
     assert written(getattr(importlib.import_module(module), name), pinned) == pinned

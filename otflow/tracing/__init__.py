@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from otflow.tracing.autolog import Autologged, autologging
     from otflow.tracing.chat import set_span_chat_tools
-    from otflow.tracing.delivery import Delivery, delivery
+    from otflow.tracing.accounting import Delivery, delivery
     from otflow.tracing.display import print_trace, render_trace
     from otflow.tracing.filters import set_span_filter
     from otflow.tracing.http import OtflowMiddleware, trace_client, trace_session
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 _HOMES: dict[str, str] = {
     "Autologged": "autolog",
-    "Delivery": "delivery",
+    "Delivery": "accounting",
     "OtflowMiddleware": "http",
     "autologging": "autolog",
     "configure": "provider",
-    "delivery": "delivery",
+    "delivery": "accounting",
     "disable": "provider",
     "enable": "provider",
     "get_tracing_context_headers_for_http_request": "propagation",

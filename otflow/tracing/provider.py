@@ -305,7 +305,11 @@ def set_destination(destination: TraceLocationBase, *, context_local: bool = Fal
 
 
 def reset() -> None:
-    """Forget what was switched and configured: tracing is on, without span processors or destination."""
+    """Forget what was switched and configured: tracing is on, without span processors or destination.
+
+    Failures that were logged once are logged again when they are met again.
+    """
+    guard.reset()
     _state.enabled = None
     LiveSpan.before_end = ()
     privacy.reset()

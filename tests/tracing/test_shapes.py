@@ -16,8 +16,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-import multiprocessing
+import os
 import random
+import subprocess
 import sys
 import threading
 from collections import Counter
@@ -418,17 +419,34 @@ def test_each_shape_below_a_span(kind):
     assert recorded(captured.traces) == expected(program)
 
 
-def _job(number: int) -> str | None:
+POOL = """
+import multiprocessing, sys
+import otflow
+
+def job(number):
     with otflow.start_span(f"job {number}") as span:
         return span.parent_id
+
+if __name__ == "__main__":
+    with otflow.start_span("parent") as parent, multiprocessing.get_context(sys.argv[1]).Pool(1) as pool:
+        [found] = pool.map(job, [1])
+        pool.close()
+        pool.join()
+    print(found == parent.span_id, found is None)
+"""
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_in_a_process_pool_a_span_is_a_trace_of_its_own_or_goes_on_with_what_was_forked(tmp_path, method):
-    otflow.set_tracking_uri(f"sqlite:///{tmp_path}/t.db")
-    with otflow.start_span("parent") as parent, multiprocessing.get_context(method).Pool(1) as pool:
-        [found] = pool.map(_job, [1])
-        pool.close()
-        pool.join()
+    # A program of its own: the processes of a pool import the module that the job is in.
+    program = tmp_path / "program.py"
+    program.write_text(POOL)
+    run = subprocess.run(
+        [sys.executable, str(program), method],
+        env={**os.environ, "OTFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/t.db"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     # A forked process inherits what was current; a spawned one starts anew.
-    assert found == (parent.span_id if method == "fork" else None)
+    assert run.stdout == ("True False\n" if method == "fork" else "False True\n"), run.stderr
