@@ -52,9 +52,9 @@ def _system() -> tuple[str, str]:
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             boot = file.read(8)
-        return platform.node(), f"{boot}.{os.stat('/proc/self/ns/pid').st_ino}"
+        return platform.node()[:64], f"{boot}.{os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
-        return platform.node(), platform.system()
+        return platform.node()[:64], platform.system()
 
 
 def _start(pid: int) -> str:

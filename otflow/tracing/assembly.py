@@ -216,6 +216,9 @@ class OpenTraces:
         """The open trace with this OpenTelemetry id."""
         return self._open.get(otel_trace_id) or (self._evicted.get(otel_trace_id) if self._evicted else None)
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     @property
     def any(self) -> bool:
         """Whether a trace is open."""

@@ -78,6 +78,7 @@ class SpanWriter:
         self._lock = threading.Lock()
         """Held while the queue is read."""
         self._starting = threading.Lock()
+        self._evicting = threading.Lock()
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
@@ -92,10 +93,18 @@ class SpanWriter:
     def _settings(self) -> None:
         self._limit = guard.setting(config.TRACE_QUEUE_MAX_SPANS)
         self._interval_s = guard.setting(config.TRACE_FLUSH_INTERVAL_MS) / 1000
+        self.most_open = 2 * guard.setting(config.TRACE_MAX_OPEN)
+        """How many traces may be open between two looks at them."""
         sync = guard.setting(config.TRACE_SYNC)
         self.prompt = sync == "TRUE" or (sync == "AUTO" and config.in_lambda())
 
     # -- producers ---------------------------------------------------------------------------------
+
+    def opened(self, trace: OpenTrace) -> None:
+        """Take note of a trace that has been opened."""
+        self.changed(trace)
+        if len(open_traces) > self.most_open:  # faster than the sweep
+            self.evict(self.most_open // 2)
 
     def changed(self, trace: OpenTrace) -> None:
         """Note that the store is to hear of a trace, beside its spans."""
@@ -299,16 +308,22 @@ class SpanWriter:
                 trace.beat_at = now
                 self.changed(trace)
         limit = guard.setting(config.TRACE_MAX_OPEN)
+        self.most_open = 2 * limit
         if live > limit or len(traces) > limit:
             self.evict(limit)
 
     def evict(self, limit: int) -> None:
         """Write the oldest open traces and spans as they are, until so many are left, and forget them."""
-        for trace, spans in open_traces.evict(limit):
-            trace.changed = True
-            self._queue.append((trace, None))
-            for span in spans:
-                self._queue.append((trace, span))
+        if not self._evicting.acquire(blocking=False):
+            return  # another thread is at it
+        try:
+            for trace, spans in open_traces.evict(limit):
+                trace.changed = True
+                self._queue.append((trace, None))
+                for span in spans:
+                    self._queue.append((trace, span))
+        finally:
+            self._evicting.release()
 
     # -- flushing --------------------------------------------------------------------------------------
 

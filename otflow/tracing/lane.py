@@ -14,6 +14,7 @@ from otflow.tracing.assembly import open_traces
 from otflow.tracing.spool import Batch, Spool, SpoolFullError, directory
 
 if TYPE_CHECKING:
+    from otflow.store.interface import TraceWrite
     from otflow.tracing.destinations import Destination
 
 __all__ = ["HARD_LIMIT", "Lane"]
@@ -53,6 +54,8 @@ class Lane:
         self._state = threading.Lock()
         """Held for moments, around what `delivery` reads."""
         self._pending: deque[Batch] = deque()
+        self._held = 0
+        """How many spans, open ones too, and marks of traces are pending."""
         self._on_the_way: Batch | None = None
         self._began = 0.0
         self._away_since = 0.0
@@ -78,8 +81,23 @@ class Lane:
     def add(self, batch: Batch) -> None:
         """Take a batch."""
         with self._state:
-            self._pending.append(batch)
-            self._waiting += batch.ended
+            self._push(batch)
+
+    def _push(self, batch: Batch) -> None:
+        self._pending.append(batch)
+        self._held += len(batch)
+        self._waiting += batch.ended
+
+    def _push_back(self, batch: Batch) -> None:
+        self._pending.appendleft(batch)
+        self._held += len(batch)
+        self._waiting += batch.ended
+
+    def _pop(self) -> Batch:
+        batch = self._pending.popleft()
+        self._held -= len(batch)
+        self._waiting -= batch.ended
+        return batch
 
     def lose(self, spans: int, why: str) -> None:
         """Count spans that nobody will see."""
@@ -89,8 +107,8 @@ class Lane:
 
     @property
     def full(self) -> bool:
-        """Whether as many spans wait in memory as may."""
-        return self._waiting >= self.limit
+        """Whether as much waits in memory as may."""
+        return self._held >= self.limit
 
     @property
     def idle(self) -> bool:
@@ -114,23 +132,23 @@ class Lane:
         try:
             self._adopt()
             while True:
-                if not self._replay():  # a batch that took long may have sent to disk what waited behind it
+                if not self._replay():
                     return
                 with self._state:
+                    if self._spool is not None and not self._spool.empty:
+                        continue  # what waited longest has been put on disk just now, and comes first
                     if not self._pending:
                         break
-                    batch = self._pending.popleft()
+                    batch = self._pop()
                     self._on_the_way, self._began = batch, time.monotonic()
-                    self._waiting -= (ended := batch.ended)
                 delivered = False
                 try:
-                    delivered = self._deliver(batch, ended)
+                    delivered = self._deliver(batch, batch.ended)
                 finally:
                     with self._state:
                         self._on_the_way = None
                         if not delivered:
-                            self._pending.appendleft(batch)
-                            self._waiting += ended
+                            self._push_back(batch)
                 if not delivered:
                     return
             self._back()
@@ -268,30 +286,28 @@ class Lane:
         with self._state:
             if all_of_it and self._on_the_way is not None:
                 # Its thread may be at it still: what it is told twice is there once.
-                self._pending.appendleft(self._on_the_way)
-                self._waiting += self._on_the_way.ended
+                self._push_back(self._on_the_way)
             while self._pending and self._spool is not None:
-                batch = self._pending[0]
-                ended = batch.ended
                 try:
-                    self._spool.append(batch)
+                    self._spool.append(self._pending[0])
                 except (OSError, SpoolFullError) as error:
                     guard.swallow("keep spans on disk while their destination is away", error)
                     break
-                self._pending.popleft()
-                self._waiting -= ended
-                self.spilled += ended
-            while self._pending and self._waiting > self.limit * HARD_LIMIT:
-                batch = self._pending.popleft()
-                ended = batch.ended
-                batch.spans.clear()
-                if batch.traces:
-                    self._pending.append(batch)  # small, and the spans to come are nothing without it
-                if not ended:
-                    break
-                self._waiting -= ended
-                self.lost[NO_ROOM] += ended
+                self.spilled += self._pop().ended
+            if self._held > self.limit * HARD_LIMIT:
+                self._shed()
+
+    def _shed(self) -> None:
+        """Lose the oldest spans, until no more is held than may be. Holds the state's lock."""
+        marks: list[TraceWrite] = []
+        while self._pending and self._held > self.limit * HARD_LIMIT:
+            batch = self._pop()
+            marks += batch.traces  # small, and the spans to come are nothing without them
+            if batch.ended:
+                self.lost[NO_ROOM] += batch.ended
                 guard.swallow(f"keep spans for {self.name}", MemoryError("too many wait"))
+        if marks:
+            self._push_back(Batch(marks[-self.limit :]))
 
     # -- its thread ------------------------------------------------------------------------------------------
 
@@ -354,7 +370,7 @@ class Lane:
         """Put all that waits on disk, for the next process; how many spans are there, and how many are lost."""
         self.spill(all_of_it=True)
         with self._state:
-            lost, self._waiting = self._waiting, 0
+            lost, self._waiting, self._held = self._waiting, 0, 0
             self._pending.clear()
             if lost:
                 self.lost[LATE] += lost

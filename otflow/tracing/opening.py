@@ -71,5 +71,5 @@ def open_trace(
     join()
     opened = open_traces.add(trace)
     if opened is trace:
-        writer.changed(trace)
+        writer.opened(trace)
     return opened

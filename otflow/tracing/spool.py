@@ -61,6 +61,9 @@ class Batch:
         self.spans = spans if spans is not None else []
         self.tries = 0
 
+    def __len__(self) -> int:
+        return len(self.traces) + len(self.spans)
+
     @property
     def ended(self) -> int:
         """How many spans in it have ended: those are counted."""

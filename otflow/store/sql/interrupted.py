@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Final
 
 from otflow.entities import TraceState
@@ -12,32 +13,45 @@ from otflow.store.interface import TraceWrite
 from otflow.store.leases import is_dead
 from otflow.store.sql.connection import Database, Row, Session
 from otflow.store.sql.statements import select_in
+from otflow.store.sql.terms import tag_field
 from otflow.store.sql.writing import Batch
 
 __all__ = ["settle"]
 
-_OPEN: Final = (
-    # By experiment: there is an index of experiment and state.
-    "SELECT trace_id, experiment_id, time_ns, tags FROM traces"
-    " WHERE experiment_id IN (SELECT experiment_id FROM experiments) AND state = 'IN_PROGRESS'"
-)
+_NEXT_LEASE: Final = "SELECT MIN(value) FROM trace_terms WHERE experiment_id = ? AND field = ? AND value > ?"
+"""One step from lease to lease in the index: there are few of them, whatever the number of open traces."""
+_OF_LEASE: Final = "SELECT trace_id FROM trace_terms WHERE experiment_id = ? AND field = ? AND value = ?"
 _AGAIN: Final = (
     "SELECT trace_id, experiment_id, time_ns, tags FROM traces WHERE state = 'IN_PROGRESS' AND trace_id IN {}"
 )
 _OPEN_SPANS: Final = "SELECT trace_id, span_id, content FROM spans WHERE end_ns IS NULL AND trace_id IN {}"
 _AT_ONCE: Final = 500
+_FIELD: Final = tag_field(Tag.WRITER)
 _MESSAGE: Final = "interrupted: the process ended"
 
 
 def settle(database: Database) -> int:
     """See `TraceStore.settle_interrupted`."""
+    dead: list[str] = []
     with database.read() as session:
-        dead = _dead(session.all(_OPEN))
+        for (experiment_id,) in session.all("SELECT experiment_id FROM experiments"):
+            for lease in _leases(session, experiment_id):
+                if is_dead(lease):
+                    dead += [row[0] for row in session.all(_OF_LEASE, (experiment_id, _FIELD, lease))]
     settled = 0
     for start in range(0, len(dead), _AT_ONCE):
-        ids = [row[0] for row in dead[start : start + _AT_ONCE]]
+        ids = dead[start : start + _AT_ONCE]
         settled += database.write(lambda session, ids=ids: _settle(session, ids))
     return settled
+
+
+def _leases(session: Session, experiment_id: int) -> Iterator[str]:
+    lease = ""
+    while True:
+        [(lease,)] = session.all(_NEXT_LEASE, (experiment_id, _FIELD, lease))
+        if lease is None:
+            return
+        yield lease
 
 
 def _dead(rows: list[Row]) -> list[Row]:

@@ -20,12 +20,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from otflow.store.merging import Record
 from otflow.store.sql.connection import Session
-from otflow.store.sql.dialect import values
 from otflow.store.sql.rows import clean
-from otflow.store.sql.statements import in_chunks, insert_rows, select_in
+from otflow.store.sql.statements import insert_rows, select_in
 
 __all__ = [
     "ASSESSMENT",
@@ -129,6 +129,10 @@ def of_trace(record: Record, fields: Iterable[tuple[str, str]]) -> list[Term]:
 
 # -- keeping them ----------------------------------------------------------------------------------
 
+_THE_TERM: Final = "(experiment_id = ? AND field = ? AND value = ? AND time_ns = ? AND trace_id = ?)"
+_DELETED_AT_ONCE: Final = 100
+"""Well below the depth of an expression that SQLite takes."""
+
 
 def insert(session: Session, terms: Iterable[Term]) -> None:
     """Add terms; those that are there already stay."""
@@ -141,9 +145,11 @@ def insert(session: Session, terms: Iterable[Term]) -> None:
 
 def delete(session: Session, terms: Iterable[Term]) -> None:
     """Remove terms."""
-    for chunk in in_chunks(sorted(set(terms)), 5):
+    gone = sorted(set(terms))
+    for start in range(0, len(gone), _DELETED_AT_ONCE):
+        chunk = gone[start : start + _DELETED_AT_ONCE]
+        # Not `IN (VALUES …)`: SQLite would read the whole table for it.
         session.run(
-            "DELETE FROM trace_terms WHERE (experiment_id, field, value, time_ns, trace_id)"
-            f" IN (VALUES {values(5, len(chunk))})",
+            f"DELETE FROM trace_terms WHERE {' OR '.join([_THE_TERM] * len(chunk))}",
             [value for term in chunk for value in term],
         )

@@ -35,6 +35,7 @@ from otflow.store.sql.rows import (
 )
 from otflow.store.sql.statements import in_chunks, insert_rows, lock_traces, span_facts, upsert
 from otflow.store.sql.terms import Term
+from otflow.store.validation import with_fitting_labels
 
 __all__ = ["Batch"]
 
@@ -105,7 +106,7 @@ class Batch:
             part = parts.get(trace_id)
             if part is None:
                 part = parts[check_trace_id(trace_id)] = _Part(trace_id)
-            part.writes.append((write, experiment_id))
+            part.writes.append((with_fitting_labels(write), experiment_id))
         for span in spans:
             trace_id = span.trace_id
             part = parts.get(trace_id)
@@ -167,6 +168,7 @@ class Batch:
         facts = span_facts(session, sorted(finished))
         rows: list[tuple[object, ...]] = []
         terms: list[Term] = []
+        gone: list[Term] = []
         for part in parts:
             old = found.get(part.trace_id)
             if old is None:
@@ -183,11 +185,12 @@ class Batch:
                 rows.append((*row[:15], old[15], row[16]))  # without spans the aggregates are what they were
             if (record.experiment_id, record.time_ns) != (before.experiment_id, before.time_ns):
                 others = index.stored(session, [part.trace_id]).get(part.trace_id, set())
-                index.delete(session, index.of_trace(before, [*index.tag_terms(before.tags), *others]))
+                gone += index.of_trace(before, [*index.tag_terms(before.tags), *others])
                 terms += index.of_trace(record, [*index.tag_terms(record.tags), *others])
             else:
-                gone = set(index.tag_terms(before.tags)) - set(index.tag_terms(record.tags))
-                index.delete(session, index.of_trace(before, gone))
+                lost = set(index.tag_terms(before.tags)) - set(index.tag_terms(record.tags))
+                gone += index.of_trace(before, lost)
                 terms += index.of_trace(record, [*index.tag_terms(record.tags), *part.span_terms()])
+        index.delete(session, gone)
         insert_rows(session, _UPSERT_TRACES, rows)
         return terms

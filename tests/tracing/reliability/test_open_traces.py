@@ -7,7 +7,7 @@ import signal
 
 import otflow
 
-from .programs import rows, start, until
+from .programs import rows, run, start, until
 
 
 def test_a_trace_that_runs_is_seen_while_it_runs(tmp_path):
@@ -59,3 +59,26 @@ def test_the_open_spans_of_a_killed_process_read_as_interrupted(tmp_path):
     assert {span.status.status_code for span in trace.data.spans} == {"ERROR"}
     assert all("interrupted" in span.status.description for span in trace.data.spans)
     assert len(otflow.search_traces(filter_string="status = 'ERROR'", return_type="list")) == 1
+
+
+def test_traces_that_never_end_do_not_grow_memory(tmp_path):
+    found = run(
+        """
+        import psutil
+        def megabytes(traces):
+            for _ in range(traces):
+                otflow.start_span_no_context("never", inputs={"text": "x" * 100})
+            otflow.flush_trace_async_logging()
+            return psutil.Process().memory_info().rss / 2**20
+        for _ in range(3): before = megabytes(4000)
+        for _ in range(6): after = megabytes(4000)
+        said = otflow.tracing.delivery()
+        print(after - before, said.lost)
+        """,
+        tmp_path,
+        OTFLOW_TRACE_MAX_OPEN="500",
+    )
+    grown, lost = found.stdout.split()
+    assert lost == "0"
+    assert float(grown) < 12, "24,000 traces that never end take room"  # each would take about 2 kB
+    assert rows(tmp_path / "t.db", "SELECT COUNT(*) FROM traces") == [(36_000,)]
