@@ -31,7 +31,7 @@ from otflow.tracing import guard, interrupted
 from otflow.tracing.assembly import OpenTrace, open_traces
 from otflow.tracing.destinations import destinations
 from otflow.tracing.intake import take
-from otflow.tracing.lane import HARD_LIMIT, NO_ROOM, UNREADABLE, Lane
+from otflow.tracing.lane import HARD_LIMIT, MOST_BYTES, NO_ROOM, UNREADABLE, Lane
 from otflow.tracing.spool import Batch, directory
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ _logger = logging.getLogger("otflow")
 
 _BATCH = 2000
 """Queue items in one transaction."""
+_BATCH_BYTES = MOST_BYTES // 4
+"""About how many bytes of spans in one transaction."""
 _RELIEF_S = 1.0
 """How long a thread that finds the queue full waits for the writer."""
 _NO_RELIEF_S = 5.0
@@ -91,7 +93,7 @@ class SpanWriter:
         self._settings()
 
     def _settings(self) -> None:
-        self._limit = guard.setting(config.TRACE_QUEUE_MAX_SPANS)
+        self._most = self._limit = guard.setting(config.TRACE_QUEUE_MAX_SPANS)
         self._interval_s = guard.setting(config.TRACE_FLUSH_INTERVAL_MS) / 1000
         self.most_open = 2 * guard.setting(config.TRACE_MAX_OPEN)
         """How many traces may be open between two looks at them."""
@@ -177,12 +179,15 @@ class SpanWriter:
                         lane.work()
                     finally:
                         lane.sending.release()
-                else:  # rather to disk than wait at every span
+                elif lane.away or lane.stuck:  # rather to disk than wait at every span
                     lane.spill()
-                    self._no_relief_until = time.monotonic() + (0 if lane.away else _NO_RELIEF_S)
+                    if lane.full and not lane.away:
+                        self._no_relief_until = time.monotonic() + _NO_RELIEF_S
+            if not any(lane.full for lane in list(self._lanes.values())):
+                self._limit = self._most
             return
         dropped = 0
-        for _ in range(len(self._queue) - self._limit * HARD_LIMIT):
+        for _ in range(len(self._queue) - self._most * HARD_LIMIT):
             trace, span = self._queue.popleft()
             if span is None:
                 self._queue.append((trace, None))  # small, and the spans to come are nothing without it
@@ -229,17 +234,19 @@ class SpanWriter:
         todo = len(self._queue)
         while todo > 0 and time.monotonic() >= self._unreached_until:
             todo -= self._read_some()
-            if todo > 0 and any(lane.full and not lane.away for lane in self._lanes.values()):
+            if any(lane.full and not lane.away for lane in self._lanes.values()):
                 for lane in self._lanes.values():
                     lane.kick()
-                return  # the queue fills, and whoever fills it waits
+                self._limit = min(self._most, len(self._queue) + 1)  # few spans may be much: who makes more waits now
+                return
+        self._limit = self._most
 
     def _read_some(self) -> int:
         """Hand one batch to the lanes; how many items of the queue it took. Holds the lock."""
         batches: dict[str, Batch] = {}
         lost: dict[str, int] = {}
-        taken = 0
-        while self._queue and taken < _BATCH:
+        taken = size = 0
+        while self._queue and taken < _BATCH and size < _BATCH_BYTES:
             trace, span = self._queue.popleft()
             taken += 1
             batch = batches.get(trace.uri)
@@ -251,7 +258,10 @@ class SpanWriter:
                 elif type(span) is LiveSpan:
                     batch.spans.append(_as_it_is(span, trace))
                 else:
-                    batch.spans.append(take(span, trace))  # pyright: ignore[reportArgumentType]
+                    ended: Any = span
+                    batch.spans.append(take(ended, trace))
+                    size += (needed := _size(ended))
+                    batch.size += needed
             except StoreUnavailableError as error:  # asked which experiment the trace belongs to
                 trace.changed = True
                 self._queue.appendleft((trace, span))
@@ -266,7 +276,7 @@ class SpanWriter:
             for lane in self._lanes_of(uri, batch):
                 lane.lose(lost.get(uri, 0), UNREADABLE)
                 if batch.traces or batch.spans:
-                    lane.add(Batch(batch.traces, batch.spans))
+                    lane.add(batch.copy())
         return taken
 
     def _lanes_of(self, uri: str, batch: Batch) -> list[Lane]:
@@ -279,7 +289,7 @@ class SpanWriter:
                     if lane is not None and lane.idle:
                         lane.destination = destination
                     elif lane is None:
-                        lane = self._lanes[name] = Lane(destination, self._limit)
+                        lane = self._lanes[name] = Lane(destination, self._most)
                 lanes.append(lane)
         except Exception as error:
             guard.swallow("find out where traces go", error)
@@ -466,6 +476,16 @@ class SpanWriter:
             trace.inherited = True
             trace.changed = True
             self._queue.append((trace, None))
+
+
+def _size(span: ReadableSpan) -> int:
+    """About how many bytes the values of a span take."""
+    found = 0
+    for values in (span.attributes, *[event.attributes for event in span.events]):
+        for value in (values or {}).values():
+            if type(value) is str:
+                found += len(value)
+    return found
 
 
 def _as_it_is(span: LiveSpan, trace: OpenTrace) -> Span:

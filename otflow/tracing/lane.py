@@ -17,16 +17,19 @@ if TYPE_CHECKING:
     from otflow.store.interface import TraceWrite
     from otflow.tracing.destinations import Destination
 
-__all__ = ["HARD_LIMIT", "Lane"]
+__all__ = ["HARD_LIMIT", "MOST_BYTES", "NO_ROOM", "UNREADABLE", "Lane"]
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 """Pauses between tries of a destination that cannot be reached."""
 _SPILL_AFTER_S: Final = 1.0
 """How long a destination may be away, or at work on one batch, before what waits for it goes to disk."""
+_SLOW_BYTES_A_S: Final = 5 * 2**20
 _ADOPT_EVERY_S: Final = 30.0
 """How often the spools of processes that have died are looked for."""
 HARD_LIMIT: Final = 10
 """Where there is no spool, so many times the size of the queue may wait in memory; then the oldest go, counted."""
+MOST_BYTES: Final = 64 * 2**20
+"""About how many bytes may wait in memory for one destination."""
 
 REFUSED: Final = "the destination refused it"
 NO_ROOM: Final = "no room in memory, and none on disk"
@@ -56,6 +59,7 @@ class Lane:
         self._pending: deque[Batch] = deque()
         self._held = 0
         """How many spans, open ones too, and marks of traces are pending."""
+        self._bytes = 0
         self._on_the_way: Batch | None = None
         self._began = 0.0
         self._away_since = 0.0
@@ -85,16 +89,19 @@ class Lane:
 
     def _push(self, batch: Batch) -> None:
         self._pending.append(batch)
+        self._bytes += batch.size
         self._held += len(batch)
         self._waiting += batch.ended
 
     def _push_back(self, batch: Batch) -> None:
         self._pending.appendleft(batch)
+        self._bytes += batch.size
         self._held += len(batch)
         self._waiting += batch.ended
 
     def _pop(self) -> Batch:
         batch = self._pending.popleft()
+        self._bytes -= batch.size
         self._held -= len(batch)
         self._waiting -= batch.ended
         return batch
@@ -108,7 +115,11 @@ class Lane:
     @property
     def full(self) -> bool:
         """Whether as much waits in memory as may."""
-        return self._held >= self.limit
+        return self._held >= self.limit or self._bytes >= MOST_BYTES
+
+    @property
+    def _too_much(self) -> bool:
+        return self._held > self.limit * HARD_LIMIT or self._bytes > MOST_BYTES * HARD_LIMIT
 
     @property
     def idle(self) -> bool:
@@ -119,6 +130,12 @@ class Lane:
     def away(self) -> bool:
         """Whether the destination could not be reached when it was tried last."""
         return bool(self._away_since)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the destination is at one batch for longer than a slow one would be."""
+        sent = self._on_the_way
+        return sent is not None and time.monotonic() - self._began > _SPILL_AFTER_S + sent.size / _SLOW_BYTES_A_S
 
     @property
     def pause_s(self) -> float:
@@ -277,11 +294,12 @@ class Lane:
         return True
 
     def spill(self, *, all_of_it: bool = False) -> None:
-        """Put what waits on disk, if the destination has been away for a while or if too much waits."""
-        now = time.monotonic()
-        away = self._away_since and now - self._away_since > _SPILL_AFTER_S
-        stuck = self._on_the_way is not None and now - self._began > _SPILL_AFTER_S
-        if not (all_of_it or away or stuck or self.full or self.unusable):
+        """Put what waits on disk, if the destination has been away or at one batch for a while.
+
+        Where too much waits for one that is only slow, whoever makes more of it waits too.
+        """
+        away = self._away_since and (self.full or time.monotonic() - self._away_since > _SPILL_AFTER_S)
+        if not (all_of_it or away or self.stuck or self.unusable):
             return
         with self._state:
             if all_of_it and self._on_the_way is not None:
@@ -294,13 +312,13 @@ class Lane:
                     guard.swallow("keep spans on disk while their destination is away", error)
                     break
                 self.spilled += self._pop().ended
-            if self._held > self.limit * HARD_LIMIT:
+            if self._too_much:
                 self._shed()
 
     def _shed(self) -> None:
         """Lose the oldest spans, until no more is held than may be. Holds the state's lock."""
         marks: list[TraceWrite] = []
-        while self._pending and self._held > self.limit * HARD_LIMIT:
+        while self._pending and self._too_much:
             batch = self._pop()
             marks += batch.traces  # small, and the spans to come are nothing without them
             if batch.ended:
@@ -370,7 +388,7 @@ class Lane:
         """Put all that waits on disk, for the next process; how many spans are there, and how many are lost."""
         self.spill(all_of_it=True)
         with self._state:
-            lost, self._waiting, self._held = self._waiting, 0, 0
+            lost, self._waiting, self._held, self._bytes = self._waiting, 0, 0, 0
             self._pending.clear()
             if lost:
                 self.lost[LATE] += lost

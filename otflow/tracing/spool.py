@@ -54,15 +54,23 @@ class SpoolFullError(Exception):
 class Batch:
     """What goes to one destination in one piece."""
 
-    __slots__ = ("spans", "traces", "tries")
+    __slots__ = ("size", "spans", "traces", "tries")
 
     def __init__(self, traces: list[TraceWrite] | None = None, spans: list[Span] | None = None) -> None:
         self.traces = traces if traces is not None else []
         self.spans = spans if spans is not None else []
+        self.size = 0
+        """About how many bytes of memory it takes, where that was found out."""
         self.tries = 0
 
     def __len__(self) -> int:
         return len(self.traces) + len(self.spans)
+
+    def copy(self) -> Batch:
+        """The same, for one more destination."""
+        batch = Batch([*self.traces], [*self.spans])
+        batch.size = self.size
+        return batch
 
     @property
     def ended(self) -> int:
