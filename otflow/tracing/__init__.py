@@ -6,9 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from otflow.tracing.accounting import Delivery, delivery
     from otflow.tracing.autolog import Autologged, autologging
     from otflow.tracing.chat import set_span_chat_tools
-    from otflow.tracing.accounting import Delivery, delivery
     from otflow.tracing.display import print_trace, render_trace
     from otflow.tracing.filters import set_span_filter
     from otflow.tracing.http import OtflowMiddleware, trace_client, trace_session

@@ -183,8 +183,6 @@ class SpanWriter:
                     lane.spill()
                     if lane.full and not lane.away:
                         self._no_relief_until = time.monotonic() + _NO_RELIEF_S
-            if not any(lane.full for lane in list(self._lanes.values())):
-                self._limit = self._most
             return
         dropped = 0
         for _ in range(len(self._queue) - self._most * HARD_LIMIT):
@@ -237,7 +235,7 @@ class SpanWriter:
             if any(lane.full and not lane.away for lane in self._lanes.values()):
                 for lane in self._lanes.values():
                     lane.kick()
-                self._limit = min(self._most, len(self._queue) + 1)  # few spans may be much: who makes more waits now
+                self._limit = min(self._limit, len(self._queue) + 1)  # few spans may be much: who makes more waits now
                 return
         self._limit = self._most
 
