@@ -115,6 +115,26 @@ def write_bare(path: Path, like: Path, batches: int) -> float:
     return time.perf_counter() - start
 
 
+def share_of_bare(traces: int, spans: int, rounds: int, uri: str | None = None) -> float:
+    """The store's rate as a share of the bare database's; NaN where there is no bare one."""
+    best_store = best_bare = float("inf")
+    for number in range(rounds):
+        made = [make(number * traces + index + 1, spans) for index in range(traces)]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "store.db"
+            store = open_store(uri or f"sqlite:///{path}")
+            best_store = min(best_store, write_with(store, made))
+            store.close()
+            if uri is None:
+                best_bare = min(best_bare, write_bare(Path(folder) / "bare.db", path, -(-traces // BATCH)))
+    print(f"store: {traces * spans / best_store:,.0f} spans/s ({best_store:.3f} s)")
+    if uri is not None:
+        return float("nan")
+    print(f"bare:  {traces * spans / best_bare:,.0f} spans/s ({best_bare:.3f} s)")
+    print(f"the store writes at {best_bare / best_store:.0%} of the bare rate")
+    return best_bare / best_store
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser()
@@ -123,22 +143,7 @@ def main() -> None:
     parser.add_argument("--spans", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    spans = arguments.traces * arguments.spans
-    best_store = best_bare = float("inf")
-    for number in range(arguments.rounds):
-        made = [make(number * arguments.traces + index + 1, arguments.spans) for index in range(arguments.traces)]
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "store.db"
-            store = open_store(arguments.uri or f"sqlite:///{path}")
-            best_store = min(best_store, write_with(store, made))
-            store.close()
-            if arguments.uri is None:
-                batches = -(-arguments.traces // BATCH)
-                best_bare = min(best_bare, write_bare(Path(folder) / "bare.db", path, batches))
-    print(f"store: {spans / best_store:,.0f} spans/s ({best_store:.3f} s)")
-    if arguments.uri is None:
-        print(f"bare:  {spans / best_bare:,.0f} spans/s ({best_bare:.3f} s)")
-        print(f"the store writes at {best_bare / best_store:.0%} of the bare rate")
+    share_of_bare(arguments.traces, arguments.spans, arguments.rounds, arguments.uri)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ def python_of(subject: str, directory: Path) -> str:
     """The Python that has a library; its environment is made where it is not there."""
     if subject == "otflow":
         return sys.executable
+    if subject == "mlflow-3.10.1" and "OTFLOW_TEST_MLFLOW_PYTHON" in os.environ:
+        return os.environ["OTFLOW_TEST_MLFLOW_PYTHON"]
     home = (directory / subject).absolute()
     python = home / "bin" / "python"
     if not python.exists():

@@ -28,7 +28,8 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "without spans": {"include_spans": False},
     "tag": {"filter_string": "tags.env = 'prod'"},
     "status": {"filter_string": "status = 'ERROR'"},
-    "session": {"filter_string": "metadata.`mlflow.trace.session` = 'session-7'"},
+    # As many as a session has in the smaller database.
+    "session": {"filter_string": "metadata.`mlflow.trace.session` = 'session-7'", "max_results": 10},
     "span name": {"filter_string": "span.name = 'step3'"},
     "feedback": {"filter_string": "feedback.good = 'true'"},
     "text": {"filter_string": "trace.text LIKE '%because%'"},

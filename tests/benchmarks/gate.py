@@ -1,0 +1,56 @@
+"""Fails where a benchmark's ratio is far from what the documentation says; part of `.ci/run`.
+
+    python tests/benchmarks/gate.py
+
+Small samples on a machine that may be busy, so the bounds are generous: they catch what has become slow, not what has
+become a little slower. Nothing is repeated until it passes.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import call_cost
+import compare_stores
+import store_write
+
+AT_MOST = {"root": 1.5, "child": 1.2, "unsampled": 0.4, "disabled": 0.1}
+"""Times the cost of a bare SDK span; otherwise see `call_cost.py`."""
+AT_LEAST_OF_BARE = 0.3
+"""Of the rate of the bare database; see `store_write.py`."""
+TIMES_QUICKER = {
+    "write": 20,
+    "with spans": 10,
+    "without spans": 8,
+    "tag": 8,
+    "span name": 8,
+    "feedback": 6,
+    "text": 6,
+    "get_trace": 4,
+}
+"""Than MLflow 3.10.1, otflow among twenty times as many traces; see `compare_stores.py`."""
+
+
+def main() -> None:
+    misses = [
+        f"a call ({kind}) costs {found:.2f} times a bare span, more than {AT_MOST[kind]}"
+        for kind, found in call_cost.measure(rounds=15, calls=300).items()
+        if found > AT_MOST[kind]
+    ]
+    share = store_write.share_of_bare(traces=1_000, spans=10, rounds=3)
+    if share < AT_LEAST_OF_BARE:
+        misses.append(f"the store writes at {share:.0%} of the bare rate, less than {AT_LEAST_OF_BARE:.0%}")
+    quicker = compare_stores.compare((400, 40), (8_000, 400), "mlflow-3.10.1", Path(".ci/cache/peers"))
+    misses += [
+        f"{question}: only {quicker[question]:.1f} times quicker than MLflow, less than {bound}"
+        for question, bound in TIMES_QUICKER.items()
+        if quicker[question] < bound
+    ]
+    if misses:
+        raise SystemExit("\n".join(["", *misses]))
+
+
+if __name__ == "__main__":
+    main()
