@@ -19,7 +19,8 @@ wire understand each other.
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
 
 __all__ = [
     "AlreadyExistsError",
@@ -74,7 +75,13 @@ class OtflowError(Exception):
 
     default_code: str = "INTERNAL_ERROR"
 
+    clean: ClassVar[Callable[[str], str] | None] = None
+    """What may be said of a message (`otflow.tracing.set_privacy_rules`); None where all of it may."""
+
     def __init__(self, message: object, error_code: int | str | None = None, **kwargs: Any) -> None:
+        clean = OtflowError.clean
+        if clean is not None:
+            message = clean(str(message))
         code: int | str = self.default_code if error_code is None else error_code
         if not isinstance(code, str):
             code = _NAMES.get(int(code), "INTERNAL_ERROR")

@@ -13,7 +13,7 @@ from otflow.cli.output import put, terminal_width, wants_color
 from otflow.cli.places import experiment_ids, opened, store_uri
 from otflow.cli.rows import TraceTable
 from otflow.entities import TraceInfo, TraceState
-from otflow.errors import InvalidParameterError, NotFoundError, StoreUnavailableError
+from otflow.errors import NotFoundError, StoreUnavailableError
 from otflow.store.interface import Store
 from otflow.store.transfer.exporting import stored_infos
 from otflow.wire import portable
@@ -30,8 +30,6 @@ _RUNNING: Final = 1000
 
 def tail(arguments: Any) -> int:
     """Show the last traces, and follow those that come."""
-    if arguments.limit < 0:
-        raise InvalidParameterError(f"--limit must be 0 or more, not {arguments.limit}")
     kind = arguments.format or ("table" if sys.stdout.isatty() else "jsonl")
     table = TraceTable(terminal_width(), wants_color())
     left = arguments.count

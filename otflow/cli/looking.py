@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from otflow.cli.output import open_output, terminal_width, wants_color
 from otflow.cli.places import experiment_ids, opened, store_uri
 from otflow.cli.rows import TraceTable
-from otflow.entities import Trace, TraceInfo
+from otflow.entities import Trace, TraceData, TraceInfo
 from otflow.errors import InvalidParameterError, NotFoundError
 from otflow.store.interface import Store
 from otflow.store.transfer.exporting import Stored, stored_infos, stored_traces
@@ -50,8 +50,6 @@ def _put(out: IO[bytes], text: str) -> None:
 
 
 def _whole(stored: Stored) -> Trace:
-    from otflow.entities import TraceData
-
     return Trace(stored.info, TraceData(list(stored.spans)))
 
 
@@ -92,14 +90,32 @@ def get(arguments: Any) -> int:
         with open_output(arguments.output) as out:
             if kind in ("tree", "json"):
                 for number, trace in enumerate(traces):
-                    text = _tree(trace, to_terminal) if kind == "tree" else trace.to_json(pretty=True)
-                    _put(out, ("\n" if number and kind == "tree" else "") + text + "\n")
+                    if kind == "json":
+                        for piece in _pretty(trace):
+                            _put(out, piece)
+                    else:
+                        _put(out, ("\n" if number else "") + _tree(trace, to_terminal) + "\n")
                 return 0
             writer = open_writer(kind, out)
             for trace in traces:
                 writer.write(Stored(trace.info, None, trace.data.spans))
             writer.close()
     return 0
+
+
+def _pretty(trace: Trace) -> Iterator[str]:
+    """What `Trace.to_json(pretty=True)` gives, a span at a time."""
+    head, tail = Trace(trace.info, TraceData([])).to_json(pretty=True).rsplit("[]", 1)
+    yield f"{head}["
+    between = "\n"
+    for span in trace.data.spans:
+        text = json.dumps(span.to_dict(), indent=2, default=str).replace("\n", "\n" + _DEEP)
+        yield f"{between}{_DEEP}{text}"
+        between = ",\n"
+    yield f"\n    ]{tail}\n" if between == ",\n" else f"]{tail}\n"
+
+
+_DEEP: Final = 6 * " "
 
 
 def _found(store: Store, trace_id: str) -> Trace:

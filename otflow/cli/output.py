@@ -87,7 +87,11 @@ def open_output(name: str) -> Generator[IO[bytes], None, None]:
             yield device
         return
     folder, base = os.path.split(os.path.abspath(name))
-    handle, path = tempfile.mkstemp(prefix=f".{base}.", dir=folder)
+    try:
+        handle, path = tempfile.mkstemp(prefix=f".{base}.", dir=folder)
+    except OSError as error:
+        error.filename = name  # not that of the temporary file
+        raise
     try:
         with open(handle, "wb") as file:
             if name.endswith(".gz"):

@@ -151,6 +151,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
+    return int(text)
+
+
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -204,7 +210,8 @@ def _traces(commands: Any) -> None:
         "Oldest first. A trace that is still running is shown when it is seen, and again when it ends.",
     )
     _which(tail)
-    tail.add_argument("-n", "--limit", metavar="N", type=int, default=10, help="how many to begin with; by default 10")
+    begin = "how many to begin with; by default 10"
+    tail.add_argument("-n", "--limit", metavar="N", type=_count, default=10, help=begin)
     tail.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
     tail.add_argument(
         "--interval", metavar="SECONDS", type=_seconds, default=1.0, help="how often to look; 1 by default"

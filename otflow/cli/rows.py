@@ -68,17 +68,22 @@ class TraceTable:
 def _cells(info: TraceInfo) -> tuple[str, ...]:
     usage = info.token_usage
     total = usage.get(TokenUsageKey.TOTAL) if isinstance(usage, dict) else None  # pyright: ignore[reportUnnecessaryIsInstance]
-    duration = info.execution_duration
     preview = " → ".join(text for text in (info.request_preview, info.response_preview) if text)
     return (
         _moment(info.request_time),
         printable(info.trace_id),
         info.state.value,
-        "" if duration is None else format_duration(duration * 1_000_000),
+        _duration(info.execution_duration),
         f"{total:,}" if isinstance(total, int) else "",
         printable(info.tags.get(Tag.NAME, "")),
         printable(" ".join(preview[:400].split())),
     )
+
+
+def _duration(milliseconds: int | None) -> str:
+    if milliseconds is None:
+        return ""
+    return format_duration(milliseconds * 1_000_000) if milliseconds else "< 1 ms"
 
 
 def _cut(text: str, width: int) -> str:

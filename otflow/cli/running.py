@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -33,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # what argparse has to say is said
         return end.code if isinstance(end.code, int) else USAGE_ERROR
     try:
+        if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+            raise OSError(errno.EBADF, "stdout is closed")  # as by `>&-`
         code = arguments.run(arguments)
         sys.stdout.flush()
         return code

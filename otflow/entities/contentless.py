@@ -112,6 +112,14 @@ _PREFIXES: Final = (
     "telemetry.",
     "thread.",
 )
+_RATINGS: Final = frozenset(
+    (
+        "yes", "no", "unknown", "true", "false", "pass", "passed", "fail", "failed", "good", "bad", "correct",
+        "incorrect", "positive", "negative", "neutral", "low", "medium", "high",
+    )
+)  # fmt: skip
+"""What judges say where they say it in one word."""
+_LEFT_OUT: Final = "[not kept]"
 _ERROR: Final = re.compile(
     r"[A-Za-z_][\w.]{0,100}(?:Error|Exception|Interrupt|Exit|Warning|Group|Timeout|NotFound)(?=:|$)"
 )
@@ -148,6 +156,13 @@ def event(name: str, attributes: Mapping[str, Any]) -> tuple[str, dict[str, Any]
     if isinstance(trace, str) and (where := frames(trace)):
         found[OTel.EXCEPTION_STACKTRACE] = where
     return name, found
+
+
+def rating(value: Any) -> Any:
+    """The value of feedback or of an expectation, if it can be no content."""
+    if value is None or isinstance(value, (bool, int, float)) or (isinstance(value, str) and value.lower() in _RATINGS):
+        return value
+    return _LEFT_OUT
 
 
 def frames(trace: str) -> str:

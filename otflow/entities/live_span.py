@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from opentelemetry.trace import Status, StatusCode
@@ -177,7 +177,7 @@ class LiveSpan(Span):
         """Set an attribute to what may be kept of a value."""
         kept = policy.attribute(key, value)
         if kept is not None:
-            self._otel.set_attribute(key, kept)
+            self._otel.set_attribute(policy.key(key), kept)
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Set one attribute; values that OpenTelemetry cannot hold are kept as JSON text."""
@@ -291,7 +291,9 @@ class LiveSpan(Span):
         failed = False
         for processor in processors:
             try:
-                processor(self)
+                returned: Any = processor(self)
+                if returned is not None:
+                    self._refuse(processor, returned)
             except Exception as error:
                 failed = True
                 # Not the message: it may hold what the processor was to take out.
@@ -304,6 +306,23 @@ class LiveSpan(Span):
                 )
         if failed and config.SPAN_PROCESSOR_FAILURE.get() != "KEEP":
             self._empty()
+
+    def _refuse(self, processor: Callable[[LiveSpan], None], returned: Any) -> None:
+        """Say that nobody takes what a processor returns.
+
+        Raises:
+            TypeError: it is to be awaited: the processor has not done its work.
+        """
+        if isinstance(returned, Awaitable):
+            if isinstance(returned, Coroutine):
+                returned.close()
+            raise TypeError("a span processor cannot be asynchronous")
+        if returned is not self:
+            _logger.warning(
+                "A span processor, %s, returned %s, which is ignored: it is to change the span that it is given.",
+                getattr(processor, "__qualname__", type(processor).__name__),
+                type(returned).__name__,
+            )
 
     def _empty(self) -> None:
         """Take out all content."""

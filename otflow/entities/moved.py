@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from otflow.entities.values import load
 
@@ -16,8 +16,12 @@ Fetch: TypeAlias = Callable[[Pieces], str]
 """Reads a text, whole."""
 
 
+_KEPT: Final = 1024 * 1024
+"""Characters of the longest text that is kept: a list of spans with longer ones would fill the memory."""
+
+
 class MovedAttributes(Mapping[str, Any]):
-    """Attributes as a mapping; what is read once is kept.
+    """Attributes as a mapping; what is read once is kept, unless it is very long.
 
     Args:
         here: The attributes but for those in `rows`; None for those that are elsewhere.
@@ -48,7 +52,9 @@ class MovedAttributes(Mapping[str, Any]):
         here = self._here if key in self._here else self._all(self._fetch)
         value = here[key]
         if value is None and key in self._moved:
-            value = here[key] = self._fetch(self._moved[key])
+            value = self._fetch(self._moved[key])
+            if len(value) <= _KEPT:
+                here[key] = value
         return value
 
     def moved(self) -> list[Pieces]:

@@ -11,8 +11,19 @@ __all__ = ["ContentPolicy"]
 class ContentPolicy(Protocol):
     """Rewrites or drops content before it is set on a span. None of its methods raises."""
 
+    looks_into_texts: bool
+    """Whether what it looks for may be spread over several items of a stream."""
+
+    def stream(self, items: list[Any]) -> list[Any]:
+        """The items of a stream, without what is to go and stands in several of them."""
+        ...
+
     def attribute(self, key: str, value: Any) -> Any:
         """A live value as the OpenTelemetry attribute that may be kept; None where none may."""
+        ...
+
+    def key(self, key: str) -> str:
+        """The key of an attribute that may be kept."""
         ...
 
     def encoded(self, attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from otflow.entities.span_dict import own_trace_id, span_from_dict, span_from_di
 from otflow.entities.span_event import SpanEvent
 from otflow.entities.span_status import SpanStatus, SpanStatusCode
 from otflow.entities.span_type import SpanType
+from otflow.entities.truncation import LONGEST_LABEL, label
 from otflow.entities.values import decode_attribute, dump, load
 from otflow.errors import InvalidParameterError
 from otflow.semconv import TRACE_ID_PREFIX, OTel, SpanKey
@@ -108,6 +109,12 @@ class Span:
     def below(self, parent_id: str) -> Span:
         """This span, which nobody else holds yet, under another parent (16 hex digits)."""
         self._parent_id = parent_id
+        return self
+
+    def with_fitting_labels(self) -> Span:
+        """This span, which nobody else holds yet, with a name and a status message that are no documents."""
+        if len(self._name) > _LONG or len(self._status_message) > _LONG:
+            self._name, self._status_message = label(self._name), label(self._status_message)
         return self
 
     def with_changed_events(self, events: Sequence[SpanEvent]) -> Span:
@@ -498,6 +505,7 @@ class Span:
         return span_from_proto(otel_proto_span, location_id)
 
 
+_LONG = LONGEST_LABEL // 4
 _MANY = 24
 """Attributes from which on all of them together may be long: conventions that give each part of a message its own."""
 

@@ -125,13 +125,11 @@ def _to_hex(text: Any, digits: int) -> str:
     """An id in hex, of one in hex (with or without 0x) or base64."""
     if not isinstance(text, str):
         raise TypeError(f"{text!r} is not an id of {digits // 2} bytes in base64 or hex")
-    if text.startswith("0x") and len(text) <= digits + 2:
-        return f"{int(text, 16):0{digits}x}"
-    if len(text) == digits:
+    if len(text) == digits or (text.startswith("0x") and len(text) <= digits + 2):
         try:
             return f"{int(text, 16):0{digits}x}"
         except ValueError:
-            pass  # base64, then
+            pass  # base64, then, which may well begin with 0x
     try:
         found = base64.b64decode(text, validate=True).hex()
     except ValueError:

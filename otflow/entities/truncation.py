@@ -6,13 +6,17 @@ import json
 import re
 from typing import Final
 
-__all__ = ["MARKER", "SMALLEST", "is_json", "repaired", "truncated"]
+__all__ = ["LONGEST_LABEL", "MARKER", "SMALLEST", "is_json", "label", "repaired", "truncated"]
 
 MARKER: Final = "…[truncated"
 """How the note begins that stands where something was cut: `…[truncated: 120 characters]`, or `…[truncated]`."""
 
 SMALLEST: Final = 64
 """The smallest limit in bytes: a note must fit in."""
+
+LONGEST_LABEL: Final = 256 * 1024
+"""Bytes of the longest name, status message, tag, metadata value and preview: those are read with every list of traces
+and spans, whatever is asked of them."""
 
 _LONGEST_NOTE: Final = 48
 _TOKEN: Final = re.compile(
@@ -45,6 +49,11 @@ def truncated(text: str, max_bytes: int) -> str:
         if room <= 0:
             return json.dumps(note, ensure_ascii=False)
         room -= excess
+
+
+def label(text: str) -> str:
+    """A name, a status message, a tag: as it is, unless it is far too long for what it is."""
+    return text if len(text) * 4 <= LONGEST_LABEL else truncated(text, LONGEST_LABEL)
 
 
 def repaired(text: str) -> str:

@@ -2,7 +2,8 @@
 
 What counts as an attachment: a `data:` URL in base64 anywhere in a text (OpenAI's `image_url` and `file`, and what
 `Attachment` writes), and base64 that is the whole value of a member such as `data`, where a media type or a format
-stands beside it (OpenAI's `input_audio`, Anthropic's `source`, the GenAI conventions' `blob`).
+stands beside it (OpenAI's `input_audio`, Anthropic's `source`, the GenAI conventions' `blob`), or where it begins as
+files of a known kind do (the images and the speech that OpenAI answers with).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, cast
 
 from otflow.entities import Span, SpanEvent
-from otflow.entities.attachment import ATTACHMENT_URI, reference, reference_facts
+from otflow.entities.attachment import ATTACHMENT_URI, reference, reference_facts, sniffed_type
 
 __all__ = ["Blob", "extract", "inline_span", "inline_text"]
 
@@ -24,11 +25,15 @@ SMALL: Final = 1024
 
 _DATA_URL: Final = re.compile(r"data:([\w.+/-]{0,100}(?:;[\w.+-]+=[^\s\"'\\;,]{0,200})*);base64,([A-Za-z0-9+/]+={0,2})")
 _MEMBER: Final = re.compile(
-    r'\\?"(?:data|file_data|b64_json|bytes|content|blob|image|audio)\\?"\s*:\s*\\?"([A-Za-z0-9+/]{1024,}={0,2})\\?"'
+    r'\\?"(?:data|file_data|b64_json|bytes|content|blob|image|audio|result)\\?"\s*:\s*\\?"([A-Za-z0-9+/]{1024,}={0,2})\\?"'
 )
 _KIND: Final = re.compile(
     r'"(?:media_type|mime_type|mimeType|mediaType|format|output_format)\\?"\s*:\s*\\?"([\w.+/-]+)'
 )
+_SIGNS: Final = (
+    "media_type", "mime_type", "mimeType", "mediaType", "ormat", "b64_json", "image_generation", "transcript",
+)  # fmt: skip
+"""A text without any of these is not searched for such members."""
 _BESIDE: Final = 300
 """Characters around base64 in which its media type is looked for."""
 _FORMATS: Final = {
@@ -59,7 +64,7 @@ def extract(text: str) -> tuple[str, list[Blob]]:
 
 
 def _may_have_members(text: str) -> bool:
-    return len(text) > SMALL and ("media_type" in text or "mime_type" in text or "mimeType" in text or "ormat" in text)
+    return len(text) > SMALL and any(word in text for word in _SIGNS)
 
 
 def _decoded(text: str) -> bytes | None:
@@ -84,6 +89,8 @@ def _of_member(match: re.Match[str], text: str, blobs: list[Blob]) -> str:
     before = _KIND.findall(text[max(0, match.start() - _BESIDE) : match.start()])
     after = _KIND.search(text[match.end() : match.end() + _BESIDE])
     kind = after[1] if after is not None else before[-1] if before else None
+    if kind is None or "result" in match[0][:9]:
+        kind = sniffed_type(base64.b64decode(match[1][:64]))
     if kind is None or (data := _decoded(match[1])) is None:
         return match[0]
     blobs.append(Blob(hashlib.sha256(data).hexdigest(), data))

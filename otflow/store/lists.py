@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from json import decoder
 from typing import Any, Final, cast
 
-__all__ = ["list_cuts"]
+__all__ = ["list_cuts", "sections"]
 
 _DEPTH: Final = 5
 """Levels of objects and lists that are looked into."""
@@ -35,6 +36,28 @@ def list_cuts(text: str) -> list[Region]:
     except (ValueError, StopIteration, IndexError, RecursionError):
         return []
     return found
+
+
+def sections(text: str, begin: int, cuts: list[int]) -> Iterator[Region]:
+    """A list in sections, which begin where lists that have much in common are likely to have a section's beginning.
+
+    What begins a list may change from call to call: a system prompt that tells the time, a history whose oldest
+    messages are left out. So sections begin after the first element, and then at elements that are told by their
+    content alone: one of 8, of 16, of 32, … the further from the beginning. A list of n elements has about log2(n) / 4
+    sections more, and an element that comes nearer to the beginning never stops to be one's first.
+    """
+    start = begin
+    own: list[int] = []
+    for index, cut in enumerate(cuts):
+        if index and _is_first(text[cuts[index - 1] : cut], index):
+            yield start, own
+            start, own = cuts[index - 1], []
+        own.append(cut)
+    yield start, own
+
+
+def _is_first(element: str, index: int) -> bool:
+    return index == 1 or zlib.crc32(element.encode()) % (2 << index.bit_length()) == 0
 
 
 def _value(text: str, start: int, depth: int, found: list[Region]) -> int:

@@ -152,7 +152,8 @@ def open_database(uri: str | pathlib.Path, *, must_exist: bool = True) -> Databa
 
         return PostgreSQLDatabase(uri)
     raise InvalidParameterError(
-        f"only sqlite: and postgresql: databases have a schema to upgrade, not {without_secrets(uri)!r}"
+        "only databases, sqlite: and postgresql:, can be upgraded, checked, vacuumed and moved, not "
+        f"{without_secrets(uri)!r}"
     )
 
 

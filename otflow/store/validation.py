@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from otflow.entities.truncation import LONGEST_LABEL, label
 from otflow.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    from otflow.store.interface import TraceWrite
 
 __all__ = [
     "EXPERIMENT_NAME_LIMIT",
@@ -21,6 +26,7 @@ __all__ = [
     "check_tag_key",
     "check_trace_deletion",
     "check_trace_tag",
+    "with_fitting_labels",
 ]
 
 _logger = logging.getLogger("otflow")
@@ -85,6 +91,31 @@ def check_trace_tag(key: object, value: object) -> tuple[str, str]:
         )
         text = text[:TRACE_TAG_VALUE_LIMIT]
     return key, text
+
+
+def with_fitting_labels(write: TraceWrite) -> TraceWrite:
+    """What is said of a trace, with tags, metadata and previews that lists of traces can be read with.
+
+    MLflow takes any length of those that a trace is made with; far longer than what it allows later, they are cut.
+    """
+    texts = (
+        *write.tags.values(), *write.metadata.values(),
+        write.request_preview, write.response_preview, write.client_request_id,
+    )  # fmt: skip
+    if all(text is None or len(text) * 4 <= LONGEST_LABEL for text in texts):
+        return write
+
+    def cut(text: str | None) -> str | None:
+        return None if text is None else label(text)
+
+    return dataclasses.replace(
+        write,
+        tags={key: cut(value) for key, value in write.tags.items()},
+        metadata={key: label(value) for key, value in write.metadata.items()},
+        request_preview=cut(write.request_preview),
+        response_preview=cut(write.response_preview),
+        client_request_id=cut(write.client_request_id),
+    )
 
 
 def check_max_results(max_results: object, at_most: int) -> int:

@@ -24,6 +24,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from otflow.semconv import Baggage, Metadata, OTel
+from otflow.tracing import privacy
 from otflow.tracing.assembly import OpenTrace, open_traces
 
 __all__ = ["Received", "apply", "join", "of_trace", "parse", "received", "to_header", "with_received"]
@@ -142,6 +143,10 @@ def apply(trace: OpenTrace) -> None:
     if isinstance(found, Received) and found.otel_trace_id == trace.otel_trace_id:
         trace.remote = True
         before = open_traces.of_span(trace.otel_trace_id)  # another root below the same sender, which has ended
+        policy = privacy.policy()
+        if policy is not None:
+            metadata = policy.labels(found.metadata, "metadata")
+            found = Received(found.otel_trace_id, policy.labels(found.tags, "tags"), metadata)
         for tags in (before.tags if before is not None else {}, found.tags):
             for key, tag in list(tags.items()):
                 trace.tags.setdefault(key, tag)

@@ -62,10 +62,10 @@ def trace(
 ) -> Callable[..., Any]:
     """Make a span of each call of a function, with its arguments as inputs and its result as outputs.
 
-    Functions, coroutine functions, generators, async generators, methods, class and static methods (above or below
-    their own decorator), callables and `functools.partial` objects are decorated alike. The function's result and
-    exceptions pass through untouched. A generator's span lasts from its first to its last item; it is current while
-    the generator's own code runs, and not while its consumer's does.
+    Functions, coroutine functions, generators, async generators, methods, class and static methods and properties
+    (above or below their own decorator), callables and `functools.partial` objects are decorated alike. The
+    function's result and exceptions pass through untouched. A generator's span lasts from its first to its last item;
+    it is current while the generator's own code runs, and not while its consumer's does.
 
     Args:
         func: The function to decorate. (Used with parentheses, `@trace(...)`, it is not given.)
@@ -97,6 +97,8 @@ def trace(
         if isinstance(function, (classmethod, staticmethod)):
             method = cast("Any", function)
             return type(method)(decorate(method.__func__))
+        if isinstance(function, property):
+            return function.getter(decorate(function.fget))
         plan = _Plan(function, name, span_type, attributes, output_reducer, trace_destination, sampling_ratio_override)
         return plan.wrap()
 
@@ -130,6 +132,8 @@ class _Plan:
 
     def wrap(self) -> Callable[..., Any]:
         code = _code_of(self.function)
+        if getattr(getattr(code, "__code__", None), "co_flags", 0) & inspect.CO_ITERABLE_COROUTINE:
+            return _wrap_coroutine(self)  # a generator that `types.coroutine` has made one to be awaited
         if inspect.isgeneratorfunction(code):
             return _TracedGenerator(self, _drive)
         if inspect.isasyncgenfunction(code):
@@ -213,11 +217,13 @@ class _Call:
 
     def end(self, result: Any, error: BaseException | None) -> None:
         live = self.live
-        if live is not None:
-            if error is None:
-                _outputs(live, result)
-            finish(live, error)
-        detach(self.token, self.previous, live)
+        try:
+            if live is not None:
+                if error is None:
+                    _outputs(live, result)
+                finish(live, error)
+        finally:  # Ctrl-C may come in between
+            detach(self.token, self.previous, live)
 
 
 def _wrap_function(plan: _Plan) -> Callable[..., Any]:
@@ -295,11 +301,13 @@ class _TracedGenerator(functools.partial):  # pyright: ignore[reportMissingTypeA
 class _Steps:
     """The span of a generator: current while the generator's own code runs, step by step."""
 
-    __slots__ = ("context", "items", "live", "plan", "previous", "token")
+    __slots__ = ("context", "held", "items", "live", "plan", "previous", "token")
 
     def __init__(self, plan: _Plan, inputs: str | None, called_in: Context) -> None:
         self.plan = plan
         self.items: list[Any] = []
+        self.held: list[tuple[int, int]] = []
+        """Items that are not recorded yet, with their times: what must not be kept of one may go on in the next."""
         here = otel_context.get_current()
         parent = called_in if current_span(called_in).get_span_context().is_valid else here
         self.live = live = plan.begin(parent, inputs)
@@ -323,28 +331,42 @@ class _Steps:
         live = self.live
         if live is None:
             return
+        policy = LiveSpan.policy
+        if policy is not None and policy.looks_into_texts:
+            self.held.append((len(self.items), clock.now_ns()))
+        else:
+            self._record(live, len(self.items), value, clock.now_ns())
+        self.items.append(value)
+
+    def _record(self, live: LiveSpan, index: int, value: Any, time_ns: int) -> None:
         try:
             policy = LiveSpan.policy
             kept = dump(value) if policy is None else policy.attribute(SpanKey.CHUNK_VALUE, value)
             live.otel_span.add_event(
-                SpanKey.CHUNK_EVENT.format(index=len(self.items)),
-                {} if kept is None else {SpanKey.CHUNK_VALUE: kept},
-                clock.now_ns(),
+                SpanKey.CHUNK_EVENT.format(index=index), {} if kept is None else {SpanKey.CHUNK_VALUE: kept}, time_ns
             )
         except Exception as error:
             guard.swallow("record an item of a generator", error)
-        self.items.append(value)
+
+    def _record_held(self, live: LiveSpan) -> None:
+        policy = LiveSpan.policy
+        kept = self.items if policy is None else policy.stream(self.items)
+        for index, time_ns in self.held:
+            self._record(live, index, kept[index] if len(kept) == len(self.items) else kept[0], time_ns)
 
     def end(self, error: BaseException | None) -> None:
         live = self.live
         if live is None:
             return
+        if self.held:
+            self._record_held(live)
         if error is None or isinstance(error, GeneratorExit):
             self._reduce(live)
         finish(live, error)
 
     def _reduce(self, live: LiveSpan) -> None:
-        outputs: Any = self.items
+        policy = LiveSpan.policy
+        outputs: Any = self.items if policy is None else policy.stream(self.items)
         if self.plan.reducer is not None:
             try:
                 outputs = self.plan.reducer(self.items)

@@ -295,10 +295,14 @@ class _Drawing:
         if failed(span):
             yield self._detail(indent, "error", _error_text(span), _RED)
         if self.show_io:
-            if span.inputs is not None:
-                yield self._detail(indent, "in", brief_inputs(span.inputs, self.width, self.glyphs.ellipsis))
-            if span.outputs is not None:
-                yield self._detail(indent, "out", brief_value(span.outputs, self.width, self.glyphs.ellipsis))
+            for label, key, brief in (
+                ("in", SpanKey.INPUTS, brief_inputs),
+                ("out", SpanKey.OUTPUTS, brief_value),
+            ):
+                value = span.get_attribute(key)
+                if value is not None:
+                    yield self._detail(indent, label, brief(value, self.width, self.glyphs.ellipsis))
+                del value  # it may be long, and the next one too
         model = self._model(span)
         if model:
             yield self._detail(indent, "model", model)

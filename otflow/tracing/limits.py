@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["fitted", "keep_own", "span_limits"]
 
-MOST_ATTRIBUTES: Final = 1_024
-"""Attributes of a span in a provider that otflow makes."""
+MOST_ATTRIBUTES: Final = 16_384
+"""Attributes of a span in a provider that otflow makes: OpenInference needs five for each message with a tool call."""
 MOST_EVENTS: Final = 100_000
 """Events of such a span: a generator's span has one for each item."""
 
@@ -56,6 +56,7 @@ def fitted(span: Span, ended: ReadableSpan) -> Span:
         changed[OTel.DROPPED_EVENTS] = ended.dropped_events
     if ended.dropped_links:
         changed[OTel.DROPPED_LINKS] = ended.dropped_links
+    span = span.with_fitting_labels()
     if changed:
         span = span.with_attributes({**attributes, **changed})
     if limit is not None and span.events:

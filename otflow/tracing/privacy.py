@@ -9,6 +9,7 @@ rules once more on its way out (`outgoing`), and there the spans of other instru
 from __future__ import annotations
 
 import logging
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from otflow import config
 from otflow.entities import LiveSpan, Span, SpanEvent, contentless
 from otflow.entities.link import Link
-from otflow.errors import InvalidParameterError
+from otflow.errors import InvalidParameterError, OtflowError
 from otflow.semconv import SCOPE
 from otflow.tracing import guard
 from otflow.tracing.redaction import Redactor
@@ -68,12 +69,23 @@ class Policy:
         self.rules = tuple(rules)
         self.keeps_content = keep_content
         self._redactor = Redactor(self.rules)
+        self.looks_into_texts = keep_content and any(
+            rule.kind in ("key", "pattern") and "outputs" in rule.where for rule in self.rules
+        )
+
+    def stream(self, items: list[Any]) -> list[Any]:
+        """The items of a stream, without what is to go and stands in several of them."""
+        return self._redactor.stream(items)
 
     def attribute(self, key: str, value: Any) -> Any:
         """A live value as the OpenTelemetry attribute that may be kept; None where none may."""
         if not self.keeps_content and contentless.attribute(key, value) is None:
             return None
         return self._redactor.attribute(key, value)
+
+    def key(self, key: str) -> str:
+        """The key of an attribute that may be kept."""
+        return self._redactor.text(key, "attributes")
 
     def event(self, name: str, attributes: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """The name and the attributes of an event that may be kept."""
@@ -97,7 +109,7 @@ class Policy:
                 continue
             kept = self._redactor.encoded(key, value)
             if kept is not None:
-                found[self._redactor.text(key, "attributes")] = kept
+                found[self.key(key)] = kept
         return found
 
     def typed(self, value: Any, where: str) -> Any:
@@ -124,15 +136,19 @@ class Policy:
         """Rewrite an assessment, which nobody else holds yet, into what may be kept."""
         for said in (own.feedback, own.expectation):
             if said is not None:
-                said.value = self.plain(said.value, "assessments")
+                said.value = self.plain(
+                    said.value if self.keeps_content else contentless.rating(said.value), "assessments"
+                )
         error = own.feedback.error if own.feedback is not None else None
         if error is not None:
             for field in ("error_message", "stack_trace"):
                 text = getattr(error, field)
                 if isinstance(text, str):
-                    setattr(error, field, self.text(text, "exceptions"))
+                    kept = text if self.keeps_content else contentless.frames(text)
+                    setattr(error, field, self.text(kept, "exceptions"))
         if own.rationale is not None:
-            own.rationale = self.text(own.rationale, "assessments")
+            own.rationale = self.text(own.rationale, "assessments") if self.keeps_content else None
+        own.source.source_id = self.text(own.source.source_id, "assessments")
         if own.metadata:
             own.metadata = self.labels(own.metadata, "assessments")
         own.name = self.text(own.name, "assessments")
@@ -190,6 +206,7 @@ def policy() -> Policy | None:
 
 def _install(rules: Sequence[Rule], keep_content: bool) -> None:
     LiveSpan.policy = Policy(rules, keep_content) if rules or not keep_content else None
+    OtflowError.clean = _error_text if rules else None
     _logger.removeFilter(_filter)
     if LiveSpan.policy is not None:
         _logger.addFilter(_filter)
@@ -198,6 +215,7 @@ def _install(rules: Sequence[Rule], keep_content: bool) -> None:
 def reset() -> None:
     """Forget the rules; the settings are read again."""
     _logger.removeFilter(_filter)
+    OtflowError.clean = None
     undecided: Any = _UNDECIDED
     LiveSpan.policy = undecided
 
@@ -305,6 +323,22 @@ class _LogFilter(logging.Filter):
             record.msg, record.args = f"[redaction failed: {type(error).__name__}]", ()
             record.exc_info = record.exc_text = None
         return True
+
+
+_cleaning = threading.local()
+
+
+def _error_text(text: str) -> str:
+    """What may be said of the message of one of otflow's errors: it names the value that is not allowed."""
+    found = policy()
+    # A rule that fails is told of by an error too, which says nothing of the value.
+    if found is None or getattr(_cleaning, "now", False):
+        return text
+    _cleaning.now = True
+    try:
+        return found.text(text, "exceptions")
+    finally:
+        _cleaning.now = False
 
 
 _logger = logging.getLogger("otflow")

@@ -64,7 +64,7 @@ class _State:
 
 _state = _State()
 _lock = threading.Lock()
-_joined: list[weakref.ref[Any]] = []
+_joined: list[Callable[[], Any]] = []
 """Providers that have otflow's processor. (A list: Logfire's cannot be hashed.)"""
 _processor: OtflowSpanProcessor | None = None
 
@@ -156,13 +156,20 @@ def _join() -> SpanMaker:
         provider = registered if _takes_processors(registered) else _private_provider()
     if not isinstance(provider, DeferringTracerProvider) and not any(known() is provider for known in _joined):
         provider.add_span_processor(_processor)
-        _joined[:] = [*(known for known in _joined if known() is not None), weakref.ref(provider)]
+        _joined[:] = [*(known for known in _joined if known() is not None), _reference(provider)]
     keep_apart(_state.private is not None)
     logs.join(private=_state.private is not None)
     get_tracer = provider.own_tracer if isinstance(provider, DeferringTracerProvider) else provider.get_tracer
     _state.registered = registered
     _state.maker = SpanMaker(get_tracer(SCOPE, __version__), lambda: provider.add_span_processor(processor))
     return _state.maker
+
+
+def _reference(provider: Any) -> Callable[[], Any]:
+    try:
+        return weakref.ref(provider)
+    except TypeError:  # of a class with __slots__
+        return lambda: provider
 
 
 _kept_private: list[TracerProvider] = []
@@ -249,13 +256,14 @@ def configure(span_processors: list[Callable[[LiveSpan], None]] | None = None) -
     Args:
         span_processors: Functions that are called with each span of otflow's making just before it ends, in
             order; they may change its inputs, outputs and attributes, say to mask what must not be kept. What a
-            processor raises is logged and the span goes on. An empty list removes all; None changes nothing.
+            processor raises is logged, and the span goes on without its content. An empty list removes all; None
+            changes nothing.
 
     Returns:
         A context manager that restores the configuration before.
 
     Raises:
-        InvalidParameterError: a processor cannot be called with one argument.
+        InvalidParameterError: a processor cannot be called with one argument, or is asynchronous.
     """
     context_manager = TracingConfigContext(LiveSpan.before_end)
     if span_processors is not None:
@@ -268,6 +276,8 @@ def configure(span_processors: list[Callable[[LiveSpan], None]] | None = None) -
 def _check_processor(processor: Any) -> None:
     import inspect
 
+    if inspect.iscoroutinefunction(processor) or inspect.iscoroutinefunction(getattr(processor, "__call__", None)):  # noqa: B004
+        raise InvalidParameterError(f"a span processor cannot be asynchronous: nobody would await {processor!r}")
     if not callable(processor):
         raise InvalidParameterError(
             f"a span processor must be callable with one argument, a span: {processor!r} is not"

@@ -7,6 +7,7 @@ type alone, since its message may hold the very thing.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from otflow.entities.values import dump, encode_attribute, expand, key_text, loa
 from otflow.errors import InvalidStateError
 from otflow.semconv import OTel, SpanKey
 from otflow.tracing import guard
+from otflow.tracing.embedded import cleaned_member, cleaned_urls
 from otflow.tracing.rules import DROPPED, MARKER, REDACTED, Rule
 
 __all__ = ["FAILED", "Redactor"]
@@ -37,10 +39,12 @@ _FIGURES: Final = frozenset({SpanKey.TRACE_ID, SpanKey.EXPERIMENT_ID, SpanKey.CH
 _JSON_FIRST: Final = frozenset('{["')
 _EXCEPTION_KEYS: Final = frozenset({OTel.EXCEPTION_MESSAGE, OTel.EXCEPTION_STACKTRACE})
 _IN_TEXT: Final = (
-    r"""(?<![\w\-])(\\*["']?(?:{keys})(?:\\*["'])?\s?[:=]\s*)"""
-    r"""(\\+["'][^"'\\]*(?:\\+["'])?|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[^\s,;&)}\]"'<>\\]+)"""
+    r"""(?:(?<![\w\-])|(?<=\\[nrt]))(\\{0,32}["']?(?:{keys})(?:\\{0,32}["'])?\s?[:=]\s{0,64})"""
+    r"""(\\{1,32}["'][^"'\\]*(?:\\{1,32}["'])?|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[^\s,;&)}\]"'<>\\]+)"""
 )
-"""`key=value`, `key: value`, `"key": value`, escaped quotes too: how a key stands in a text that is no JSON."""
+"""`key=value`, `key: value`, `"key": value`, escaped quotes too: how a key stands in a text that is no JSON.
+
+What may repeat is bounded where a match may begin at each repetition: else 20,000 backslashes would take minutes."""
 
 # A path on its way: the rule, and how many of its steps are done.
 _Track = tuple[Rule, int]
@@ -159,6 +163,18 @@ class Redactor:
         """A live value, with what rules by type are about replaced."""
         return self._safely(lambda: self._place(where).typed(value), FAILED)
 
+    def stream(self, items: list[Any]) -> list[Any]:
+        """The items of a stream, without what stands in several texts that follow each other."""
+        return self._safely(lambda: self._stream(items), [FAILED])
+
+    def _stream(self, items: list[Any]) -> list[Any]:
+        place = self._place("outputs")
+        found: list[Any] = []
+        for is_text, group in itertools.groupby(items, lambda item: type(item) is str):
+            run = list(group)
+            found += _spread(run, lambda text: place.clean_text(text, self)) if is_text and len(run) > 1 else run
+        return found
+
     def text(self, text: str, where: str) -> str:
         """A text that may be kept."""
         return self._safely(lambda: self._text(text, where), FAILED)
@@ -250,6 +266,10 @@ class _Place:
 
     def clean_text(self, text: str, redactor: Redactor) -> str:
         """A text that is no JSON, without what patterns match and what follows a key."""
+        text = cleaned_urls(text, lambda inner: self._clean(inner, redactor))
+        return self._clean(text, redactor)
+
+    def _clean(self, text: str, redactor: Redactor) -> str:
         for rule, regex in self._in_text:
             if regex is not None:
                 text = _between_markers(lambda part, rule=rule, regex=regex: _keyed(regex, rule, part, redactor), text)
@@ -294,7 +314,7 @@ def _is_about(rule: Rule, cls: type) -> bool:
 
 
 def _in_text(rule: Rule) -> re.Pattern[str] | None:
-    keys = [re.escape(key).replace(r"\*", r"[\w.\-]*").replace(r"\?", r"\w") for key in rule.keys if key != "*"]
+    keys = [re.escape(key).replace(r"\*", r"[\w.\-]{0,64}").replace(r"\?", r"\w") for key in rule.keys if key != "*"]
     return re.compile(_IN_TEXT.replace("{keys}", "|".join(keys)), re.IGNORECASE) if keys else None
 
 
@@ -308,6 +328,36 @@ def _between_markers(change: Callable[[str], str], text: str) -> str:
         end = marker.end()
     found.append(change(text[end:]) if end < len(text) else "")
     return "".join(found)
+
+
+def _spread(texts: list[str], clean: Callable[[str], str]) -> list[str]:
+    """Texts that are parts of one, as they are where no rule is about more than one of them.
+
+    Else that part of the whole in which something was replaced stands in the first text that it begins in.
+    """
+    whole = "".join(texts)
+    cleaned = clean(whole)
+    if cleaned == "".join(clean(text) for text in texts):
+        return texts
+    begin = _common(whole, cleaned)
+    same = _common(whole[begin:][::-1], cleaned[begin:][::-1])
+    end = len(whole) - same
+    found: list[str] = []
+    at = 0
+    for text in texts:
+        first, at = at, at + len(text)
+        left = text[: max(0, begin - first)] + text[max(0, end - first) :] if first < end and at > begin else text
+        if first <= begin < at:
+            left = text[: begin - first] + cleaned[begin : len(cleaned) - same] + text[max(0, end - first) :]
+        found.append(left)
+    if begin == len(whole):
+        found[-1] += cleaned[begin:]
+    return found
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two texts begin with together."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _matched(pattern: Any, rule: Rule, text: str) -> str:
@@ -425,11 +475,15 @@ class _Walk:
             return self._elements(value, tracks, depth + 1)
         return self.value(load(dump(value)), tracks, depth + 1)
 
+    def _clean(self, text: str) -> str:
+        return self.place.clean_text(text, self.redactor)
+
     def _members(self, value: dict[Any, Any], tracks: tuple[_Track, ...], depth: int) -> dict[str, Any]:
         place, found = self.place, dict[str, Any]()
         for raw, item in value.items():
             key = raw if type(raw) is str else key_text(raw)
-            kept = self.member(key, item, tracks, depth)
+            told = cleaned_member(value, key, item, self._clean) if type(item) is str else item
+            kept = self.member(key, told, tracks, depth)
             if kept is DROPPED:
                 continue
             new = place.clean_text(key, self.redactor) if place.patterns else key

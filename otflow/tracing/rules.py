@@ -188,7 +188,10 @@ CARD: Final = Pattern(r"(?<![\d.])[2-6]\d{3}(?:[ \-]?\d){9,15}(?!\d)", _luhn)
 IBAN: Final = Pattern(r"\b[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]{4}){2,7}(?: ?[A-Za-z0-9]{1,3})?\b", _iban)
 PHONE: Final = Pattern(r"(?<![\w+])(?:\+|00)[1-9]\d{0,2}[ .\-]?(?:\(\d{1,4}\)[ .\-]?)?\d(?:[ .\-]?\d){5,12}(?!\d)")
 IPV4: Final = Pattern(r"(?<![\d.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\d.])")
-JWT: Final = Pattern(r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*", hint=("eyJ",))
+JWT: Final = Pattern(
+    r"\beyJ(?:(?!\beyJ)[A-Za-z0-9_\-]){8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*",
+    hint=("eyJ",),
+)
 BEARER: Final = Pattern(r"(?i)\b(?:bearer|basic) +[A-Za-z0-9._~+/\-]{8,}=*")
 PRIVATE_KEY: Final = Pattern(
     r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----[^-]*(?:-----END (?:[A-Z]+ )*PRIVATE KEY-----)?", hint=("PRIVATE KEY",)

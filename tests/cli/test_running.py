@@ -87,7 +87,17 @@ def test_help_tells_the_exit_codes(run: Run) -> None:
         assert f"\n  {code} " in out
 
 
-@pytest.mark.parametrize("words", [[], ["traces"], ["traces", "serch"], ["traces", "search", "--limit", "-1"], ["db"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["traces"],
+        ["traces", "serch"],
+        ["traces", "search", "--limit", "-1"],
+        ["traces", "tail", "-n", "-1"],
+        ["db"],
+    ],
+)
 def test_a_wrong_command_line_ends_with_2(run: Run, words: list[str]) -> None:
     done = run(*words)
     assert done.code == 2
@@ -219,3 +229,19 @@ def test_a_database_of_an_older_schema_is_upgraded_by_the_command_that_the_messa
     assert run(*words).out == f"{uri} has schema {after}, the latest: nothing to do\n"
     assert run("traces", "search", "-s", uri).code == 0
     open_store(uri).close()
+
+
+def test_a_closed_stdout_is_a_failure_that_is_told(uri: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -m otflow traces search -s {uri} >&-'],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (1, "otflow: stdout is closed\n")
+
+
+def test_a_file_that_cannot_be_made_is_called_by_its_name(run: Run, uri: str, tmp_path: Path) -> None:
+    done = run("traces", "export", "-s", uri, "-o", tmp_path / "none" / "traces.jsonl")
+    assert done.code == 1
+    assert done.err.endswith(f": {tmp_path}/none/traces.jsonl\n")

@@ -260,6 +260,7 @@ class TestMlflow3:
             (f"0x{2:016x}", 2),
             ("0x2", 2),
             ("ABCDEF0123456789", 0xABCDEF0123456789),
+            ("0xMIiJg6TgY=", 0xD3130888983A4E06),
         ],
     )
     def test_ids_in_base64_or_hex(self, text, span_id):

@@ -53,6 +53,23 @@ def test_known_forms(part: dict[str, Any], content_type: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "part",
+    [
+        {"data": [{"b64_json": "?"}]},
+        {"output": [{"type": "image_generation_call", "result": "?", "output_format": "png"}]},
+        {"message": {"audio": {"id": "audio_1", "data": "?", "expires_at": 1, "transcript": "hi"}}},
+        {"type": "file", "mediaType": "image/png", "data": "?"},
+    ],
+)
+def test_what_begins_as_a_known_file_does(part: dict[str, Any]) -> None:
+    png = b"\x89PNG\r\n\x1a\n" + DATA
+    short, kept = _round(json.dumps(part).replace("?", base64.b64encode(png).decode()))
+    assert list(kept.values()) == [png]
+    assert reference_facts(attachment_uris(short)[0])["content_type"] == "image/png"
+    assert _round(json.dumps(part).replace("?", "result of a long calculation, in letters " * 40))[1] == {}
+
+
+@pytest.mark.parametrize(
     "value",
     [
         {"data": "x" * 4_000},

@@ -5,6 +5,7 @@ One program for all cases: steps set the application's provider, start a vendor'
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -211,6 +212,21 @@ def test_beside_sentry(tmp_path, order):
     # Sentry makes one transaction of each root of the provider, with otflow's spans in it once.
     transactions = [sorted(spans) for spans in outcome.sent]
     assert sorted(f"{name}{rounds}" for name in ("agent", "http", "tool", "db")) in transactions
+
+
+@pytest.mark.parametrize("first", ["app", "use"])
+@pytest.mark.parametrize("order", list(itertools.permutations(["logfire", "langfuse", "sentry"])), ids="-".join)
+def test_beside_all_of_them_in_every_order(tmp_path, first, order):
+    steps = [first, *order, "use"]
+    outcome = run(",".join(steps), tmp_path)
+    rounds = range(1, steps.count("use") + 1)
+    assert tree(outcome.store) == {k: v for number in rounds for k, v in numbered(STORED, number).items()}
+    everything = numbered(EVERYTHING, rounds[-1])
+    assert tree(outcome.app) == (everything if first == "app" else {})
+    if first == "use":  # Logfire registers its own provider, in which all of the last round is made
+        assert tree(outcome.vendor) == everything
+    transactions = [sorted(spans) for spans in outcome.sent]
+    assert transactions.count(sorted(f"{name}{rounds[-1]}" for name in ("agent", "http", "tool", "db"))) == 1
 
 
 FILTERS = """

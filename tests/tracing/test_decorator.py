@@ -8,6 +8,9 @@ import functools
 import gc
 import inspect
 import pickle
+import sys
+import threading
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -556,3 +559,101 @@ class TestSwitchedOff:
         otflow.tracing.enable()
         module_level(1)
         assert len(captured.traces) == 1
+
+
+def test_properties_above_and_below_their_decorator(captured):
+    class Page:
+        def __init__(self):
+            self._title = "a"
+
+        @otflow.trace
+        @property
+        def title(self):
+            """The title."""
+            return self._title
+
+        @title.setter
+        def title(self, value):
+            self._title = value
+
+        @property
+        @otflow.trace
+        def below(self):
+            return "b"
+
+        @functools.cached_property
+        @otflow.trace
+        def once(self):
+            return "c"
+
+    page = Page()
+    page.title = "d"
+    assert (page.title, page.below, page.once, page.once) == ("d", "b", "c", "c")
+    assert Page.title.__doc__ == "The title."
+    assert sorted(trace.data.spans[0].name for trace in captured.traces) == ["below", "once", "title"]
+
+
+def test_a_generator_that_is_a_coroutine(captured):
+    @otflow.trace
+    @types.coroutine
+    def waits(seconds):
+        with otflow.start_span("inside"):
+            yield from asyncio.sleep(seconds).__await__()
+        return "done"
+
+    async def main():
+        return await waits(0)
+
+    assert asyncio.run(main()) == "done"
+    assert tree(only(captured)) == {"waits": None, "inside": "waits"}
+    assert only(captured).data.spans[0].outputs == "done"
+
+
+def test_an_interrupt_while_a_span_ends_leaves_nothing_current(captured):
+    def interrupt(span):
+        raise KeyboardInterrupt
+
+    @otflow.trace
+    def work():
+        return 1
+
+    with otflow.tracing.configure(span_processors=[interrupt]), pytest.raises(KeyboardInterrupt):
+        work()
+    assert otflow.get_current_active_span() is None
+    with otflow.start_span("next") as span:
+        assert span.parent_id is None
+
+
+@pytest.mark.parametrize("depth", [3000])
+def test_deep_recursion(captured, depth):
+    @otflow.trace
+    def down(levels):
+        return 0 if levels == 1 else 1 + down(levels - 1)
+
+    found: list[int] = []
+    limit, size = sys.getrecursionlimit(), threading.stack_size(256 * 2**20)
+    sys.setrecursionlimit(10 * depth)
+    try:
+        thread = threading.Thread(target=lambda: found.append(down(depth)))
+        thread.start()
+        thread.join()
+    finally:
+        sys.setrecursionlimit(limit)
+        threading.stack_size(size)
+    assert found == [depth - 1]
+    spans = only(captured).data.spans
+    assert len(spans) == depth
+    assert len({span.parent_id for span in spans}) == depth  # none has two children
+    assert {span.parent_id for span in spans} - {span.span_id for span in spans} == {None}
+
+
+def test_a_recursion_that_is_too_deep_is_the_callers_own_error(captured):
+    @otflow.trace
+    def down():
+        down()
+
+    with pytest.raises(RecursionError):
+        down()
+    assert otflow.get_current_active_span() is None
+    with otflow.start_span("next") as span:
+        assert span.parent_id is None

@@ -89,3 +89,18 @@ def test_a_provider_of_our_own_has_wide_limits(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "7")
     monkeypatch.setenv("OTEL_SPAN_EVENT_COUNT_LIMIT", "8")
     assert (span_limits().max_span_attributes, span_limits().max_events) == (7, 8)
+
+
+def test_names_and_status_messages_are_no_documents() -> None:
+    with otflow.start_span("n" * 300_000) as span:
+        span.record_exception(ValueError("m" * 300_000))
+    found = otflow.get_trace(span.trace_id)
+    assert found is not None
+    [read] = found.data.spans
+    assert len(read.name.encode()) <= 256 * 1024
+    assert read.name.endswith(" characters]")
+    assert "n…[truncated: " in read.name
+    assert read.status.description.startswith("ValueError: mmm")
+    assert "…[truncated: " in read.status.description
+    # The event has all of it.
+    assert read.events[0].attributes["exception.message"] == "m" * 300_000

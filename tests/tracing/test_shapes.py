@@ -4,11 +4,11 @@ A program is a tree of steps. One interpreter carries it out with otflow's and O
 without any of it, which span has to be below which. The rules that it states:
 
 - what runs in a span's body is below that span; what starts without a current span is a trace of its own;
-- a thread, or a job in an executor, starts without a current span, unless the context is copied into it;
+- a thread, a timer, or a job in an executor, starts without a current span, unless the context is copied into it;
 - tasks and callbacks of an event loop have the context in which they were made;
 - a generator's own code is below its span wherever it is resumed from, and its consumer's code is not; its span's
   parent is the span in which it was called;
-- a generator that is closed or abandoned, and a task that is cancelled, end their spans.
+- a generator that is closed or abandoned, and a task that is cancelled or runs into a timeout, end their spans.
 """
 
 from __future__ import annotations
@@ -46,10 +46,14 @@ class Step:
     name: str = ""
 
 
-BLOCKS = ["span", "call", "coroutine", "detached", "foreign", "raises", "cancelled"]
-ELSEWHERE = ["thread", "copied thread", "executor", "copied executor", "callback", "gather", "group"]
-GENERATORS = ["exhausted", "closed", "abandoned", "in threads", "thrown into"]
-ASYNC_GENERATORS = ["async exhausted", "async closed", "async in other tasks"]
+SPANS = ["span", "call", "coroutine", "foreign", "raises", "cancelled", "timed out", "shielded"]
+BLOCKS = [*SPANS, "detached"]
+WITHOUT = ["thread", "timer", "executor", "executor of a loop"]
+"""What starts without the context."""
+WITH = ["copied thread", "copied executor", "callback", "to_thread"]
+ELSEWHERE = [*WITHOUT, *WITH, "gather", "group"]
+GENERATORS = ["exhausted", "closed", "abandoned", "in threads", "thrown into", "sent to"]
+ASYNC_GENERATORS = ["async exhausted", "async closed", "async abandoned", "async in other tasks"]
 
 
 def steps(depth: int) -> st.SearchStrategy[Step]:
@@ -84,7 +88,7 @@ def expected(program: list[Step]) -> Counter[tuple[str, str | None]]:
 
     def one(step: Step, parent: str | None) -> None:
         name = step.name
-        if step.kind in {"span", "call", "coroutine", "foreign", "raises", "cancelled"}:
+        if step.kind in SPANS:
             found[name, parent] += 1
             for part in step.parts:
                 all_of(part, name)
@@ -92,10 +96,10 @@ def expected(program: list[Step]) -> Counter[tuple[str, str | None]]:
             found[name, parent] += 1
             for part in step.parts:
                 all_of(part, parent)
-        elif step.kind in {"thread", "executor"}:
+        elif step.kind in WITHOUT:
             for part in step.parts:
                 all_of(part, None)
-        elif step.kind in {"copied thread", "copied executor", "callback"}:
+        elif step.kind in WITH:
             for part in step.parts:
                 all_of(part, parent)
         elif step.kind in {"gather", "group"}:
@@ -104,7 +108,7 @@ def expected(program: list[Step]) -> Counter[tuple[str, str | None]]:
                 all_of(part, f"{name}.{number}")
         else:
             items = len(step.parts) - 1
-            whole = step.kind in {"exhausted", "in threads", "async exhausted", "async in other tasks"}
+            whole = step.kind in {"exhausted", "in threads", "sent to", "async exhausted", "async in other tasks"}
             taken = items if whole else min(step.taken, items)
             if not whole and taken == 0:
                 return  # never started: its span never was
@@ -216,12 +220,79 @@ def run_cancelled(step: Step) -> None:
     loop_of_its_own(main)
 
 
+def run_timed_out(step: Step) -> None:
+    @otflow.trace(name=step.name)
+    async def waits(ready: asyncio.Event) -> None:
+        inside(step)
+        ready.set()
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        ready = asyncio.Event()
+        task = asyncio.create_task(waits(ready))
+        await ready.wait()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(task, timeout=0.001)
+
+    loop_of_its_own(main)
+
+
+def run_shielded(step: Step) -> None:
+    @otflow.trace(name=step.name)
+    async def goes_on(go: asyncio.Event) -> None:
+        await go.wait()
+        inside(step)
+
+    async def main() -> None:
+        go = asyncio.Event()
+        task = asyncio.create_task(goes_on(go))
+        shield = asyncio.shield(task)
+        await asyncio.sleep(0)
+        shield.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await shield
+        go.set()
+        await task
+
+    loop_of_its_own(main)
+
+
 def run_thread(step: Step) -> None:
     in_thread(inside, step)
 
 
 def run_copied_thread(step: Step) -> None:
     in_thread(contextvars.copy_context().run, inside, step)
+
+
+def run_timer(step: Step) -> None:
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            inside(step)
+        except BaseException as error:
+            failed.append(error)
+
+    timer = threading.Timer(0, run)
+    timer.start()
+    timer.join()
+    if failed:
+        raise failed[0]
+
+
+def run_to_thread(step: Step) -> None:
+    async def main() -> None:
+        await asyncio.to_thread(inside, step)
+
+    loop_of_its_own(main)
+
+
+def run_executor_of_a_loop(step: Step) -> None:
+    async def main() -> None:
+        await asyncio.get_running_loop().run_in_executor(None, inside, step)
+
+    loop_of_its_own(main)
 
 
 def run_executor(step: Step) -> None:
@@ -284,10 +355,12 @@ def run_group(step: Step) -> None:
 def generator_of(step: Step):
     @otflow.trace(name=step.name)
     def generator():
-        for part in step.parts[:-1]:
+        for number, part in enumerate(step.parts[:-1]):
             carry_out(part)
-            yield part
+            sent = yield part
+            assert sent in (None, f"{step.name} {number}")
         carry_out(step.parts[-1])
+        return step.name
 
     return generator()
 
@@ -308,6 +381,17 @@ def run_generator(step: Step) -> None:
             if ended:
                 return
     taken = 0
+    if step.kind == "sent to":
+        try:
+            items.send(None)
+            while True:
+                carry_out(step.between)
+                items.send(f"{step.name} {taken}")
+                taken += 1
+        except StopIteration as stop:
+            returned = stop.value
+        assert returned == step.name
+        return
     whole = step.kind == "exhausted"
     while whole or taken < min(step.taken, len(step.parts) - 1):
         if next(items, None) is None:
@@ -355,6 +439,10 @@ def run_async_generator(step: Step) -> None:
                 return
             taken += 1
             carry_out(step.between)
+        if step.kind == "async abandoned":  # the loop closes it, in a task that it makes
+            del items
+            gc.collect()
+            return
         await asyncio.create_task(items.aclose())
 
     loop_of_its_own(main)
@@ -368,7 +456,12 @@ RUN = {
     "foreign": run_foreign,
     "raises": run_raises,
     "cancelled": run_cancelled,
+    "timed out": run_timed_out,
+    "shielded": run_shielded,
     "thread": run_thread,
+    "timer": run_timer,
+    "to_thread": run_to_thread,
+    "executor of a loop": run_executor_of_a_loop,
     "copied thread": run_copied_thread,
     "executor": run_executor,
     "copied executor": run_copied_executor,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, TypeVar
 
+from otflow.errors import InvalidParameterError
 from otflow.semconv import Metadata
 from otflow.store.aggregates import aggregates
 from otflow.store.opening import open_database
@@ -79,7 +80,7 @@ def check_store(uri: str) -> list[Finding]:
     """All that is not as it should be in the database at `uri`.
 
     Raises:
-        InvalidParameterError: The URI names no SQL database, or it is so damaged that it cannot be read.
+        InvalidParameterError: The URI names no SQL database.
         SchemaVersionError: It is no database of otflow.
     """
     database = open_database(uri)
@@ -92,6 +93,10 @@ def check_store(uri: str) -> list[Finding]:
             findings += _orphans(session)
             findings += _Comparison(session).findings()
             return findings
+    except InvalidParameterError as error:
+        if "malformed" not in str(error):  # so SQLite calls a file that is one of its own, and broken
+            raise
+        return [Finding(f"the file is damaged, and cannot be read to its end: {error}")]
     finally:
         database.close()
 

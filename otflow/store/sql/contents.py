@@ -3,7 +3,8 @@
 The document of a span (`spans.content`) holds short values itself. A long one is replaced by its *pieces*: parts that
 are kept as they are, and references to chains in the table `contents`. A chain ends at the end of a list's element or,
 in what has no lists, at a fixed length; its hash is that of all its text. The messages of a chat's call number k are
-the chain of call k - 1 and what came since: one row for each call, and each call refers to one.
+the chain of call k - 1 and what came since: one row for each call. A list has a few chains, one for each of its
+sections (`otflow.store.lists.sections`), so that little is stored anew where its beginning changes or is left out.
 
 The document then begins with the member `moved`: `{"attributes": {key: pieces}, "events": pieces, "rows": pieces}`,
 where `rows` is a list of the keys and values of further attributes: those that are the parts of messages.
@@ -24,7 +25,7 @@ from otflow.entities.moved import Fetch, Pieces
 from otflow.entities.values import clean_text, dump, load
 from otflow.errors import NotFoundError
 from otflow.store.attachments import Blob, extract
-from otflow.store.lists import list_cuts
+from otflow.store.lists import list_cuts, sections
 from otflow.store.sql.connection import Database, Session
 from otflow.store.sql.dialect import Dialect, values
 from otflow.store.sql.statements import in_chunks, insert_rows, select_in
@@ -196,7 +197,8 @@ class _Packing:
         for begin, cuts in list_cuts(text) if LONG <= len(text) <= _SCANNED else ():
             if cuts[-1] - begin >= _LIST:
                 self._literal(key, text[start:begin], pieces)
-                self._chain(key, text, begin, cuts, pieces)
+                for first, ends in sections(text, begin, cuts):
+                    self._chain(key, text, first, ends, pieces)
                 start = cuts[-1]
         self._literal(key, text[start:], pieces)
         return text, pieces if any(not isinstance(piece, str) for piece in pieces) else None

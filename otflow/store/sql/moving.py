@@ -92,6 +92,8 @@ def move_store(
         SchemaVersionError: One of the databases is of another version.
     """
     source_uri, target_uri = normalize_uri(source_uri), normalize_uri(target_uri)
+    if target_uri.startswith("sqlite:///:memory:"):
+        raise InvalidParameterError(f"what is moved to {target_uri} would be gone at once; name a file")
     source = open_database(source_uri)
     try:
         target = open_database(target_uri, must_exist=False)

@@ -112,7 +112,7 @@ def iter_spans(database: Database, trace_id: str, page_size: int) -> Iterator[Sp
 
 
 def _span_ids(session: Session, trace_id: str) -> array[int]:
-    rows = session.all(f"SELECT span_id FROM spans WHERE trace_id = ? ORDER BY {_SPAN_ORDER}", (trace_id,))
+    rows = session.stream(f"SELECT span_id FROM spans WHERE trace_id = ? ORDER BY {_SPAN_ORDER}", (trace_id,))
     return array("Q", (int(row[0], 16) for row in rows))
 
 

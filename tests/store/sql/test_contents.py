@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import random
 import secrets
 import sqlite3
 import subprocess
@@ -43,24 +45,33 @@ def _bytes(store: Any) -> int:
         return sum(session.all(query)[0][0] or 0 for query in queries)
 
 
-def _chat(store: Store, turns: int, *, one_trace: bool, form: str) -> tuple[str, str, Any]:
+def _chat(store: Store, turns: int, *, one_trace: bool, form: str, fresh: bool = True) -> tuple[str, str, Any]:
     experiment = store.create_experiment(secrets.token_hex(4))
-    mark, messages, shared, call = secrets.token_hex(4), [], new_trace_id(), None
+    messages, shared, call = [], new_trace_id(), None
+    chance = random.Random(form)  # where sections begin is a matter of what is said
+    mark = secrets.token_hex(4) if fresh else ""
     for turn in range(turns):
-        messages.append({"role": "user", "content": f"{mark}{turn} " + secrets.token_hex(150)})
+        messages.append({"role": "user", "content": f"{mark}{turn} " + chance.randbytes(150).hex()})
         trace_id = shared if one_trace else new_trace_id()
         attributes: dict[str, Any] = {}
         for number, message in enumerate(messages if form.startswith("open") else ()):
             for part, text in message.items():
                 prefix = "gen_ai.prompt.{}" if form == "openllmetry" else "llm.input_messages.{}.message"
                 attributes[f"{prefix.format(number)}.{part}"] = text
-        value: Any = (
-            {"model": "m", "messages": list(messages), "temperature": 0.5} if form == "object" else list(messages)
-        )
-        key = SpanKey.INPUTS if form == "object" else "gen_ai.input.messages"
+        told = list(messages)
+        if form == "the time at the beginning":
+            told.insert(
+                0, {"role": "system", "content": f"You are helpful. It is {turn} o'clock. " + "So be it. " * 20}
+            )
+        elif form == "the last 80":
+            told = told[-80:]
+        elif form == "edited" and turn % 20 == 19:
+            told[len(told) // 2] = messages[len(told) // 2] = {"role": "user", "content": chance.randbytes(150).hex()}
+        value: Any = told if form == "list" else {"model": "m", "messages": told, "temperature": 0.5}
+        key = "gen_ai.input.messages" if form == "list" else SpanKey.INPUTS
         call = span(trace_id, "call", start_ms=turn, attributes=attributes or {key: value})
         store.write_traces([write(trace_id, experiment)], [call])
-        messages.append({"role": "assistant", "content": secrets.token_hex(150)})
+        messages.append({"role": "assistant", "content": chance.randbytes(150).hex()})
     assert call is not None
     (found,) = [one for one in store.get_trace(call.trace_id).data.spans if one.span_id == call.span_id]
     assert dict(found.raw_attributes) == dict(call.raw_attributes)
@@ -68,18 +79,26 @@ def _chat(store: Store, turns: int, *, one_trace: bool, form: str) -> tuple[str,
     return call.trace_id, experiment, messages
 
 
-@pytest.mark.parametrize("form", ["object", "list", "openllmetry", "openinference"])
 @pytest.mark.parametrize("one_trace", [True, False])
+@pytest.mark.parametrize(
+    "form",
+    ["object", "list", "openllmetry", "openinference", "the time at the beginning", "the last 80", "edited"],
+)
 def test_a_history_costs_what_is_new_in_it(tmp_path: Path, one_trace: bool, form: str) -> None:
     sizes: list[int] = []
     for turns in (50, 100, 200):
         store = open_store(f"sqlite:///{tmp_path}/{turns}.db")
-        _chat(store, turns, one_trace=one_trace, form=form)
+        _chat(store, turns, one_trace=one_trace, form=form, fresh=False)
         sizes.append(_bytes(store))
         store.close()
-    assert sizes[1] < 2.2 * sizes[0]
-    assert sizes[2] < 2.2 * sizes[1]
-    assert sizes[2] < 200 * 2 * 330 * 3  # a message has 330 characters
+    # A message has 330 characters; all that the calls repeat is 13,000,000, of the last 80 alone 4,200,000.
+    once = 200 * 2 * 330
+    if form in ("the last 80", "edited"):  # what comes before the next section is stored once more
+        assert sizes[2] < 9 * once
+    else:
+        assert sizes[1] < 2.5 * sizes[0]  # what is O(n²) has four times the size for twice the turns
+        assert sizes[2] < 2.5 * sizes[1]
+        assert sizes[2] < 3 * once
 
 
 def test_a_late_call_is_read_with_as_few_statements_as_an_early_one(
@@ -353,3 +372,44 @@ def test_a_trace_of_100_000_spans_is_written_found_and_opened_in_bounded_memory(
     assert count == 100_000
     assert opened < 60
     assert shown < 80
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the module resource")
+def test_a_trace_of_many_long_values_is_printed_in_bounded_memory(tmp_path: Path) -> None:
+    shown, used = _run(
+        """
+        with otflow.start_span("root") as root:
+            for number in range(30):
+                with otflow.start_span("step") as span:
+                    span.set_inputs("so it is " * (600 * 1024) + str(number))
+                    span.set_outputs({"text": "so it was " * (600 * 1024)})
+                otflow.flush_trace_async_logging()
+        import subprocess, sys
+        subprocess.run([sys.executable, "-c", '''
+        import resource, sys, otflow
+        from otflow.tracing.display import render_trace
+        def rss():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        render_trace(otflow.search_traces(return_type="list", include_spans=False)[0])
+        before = rss()
+        print(render_trace(otflow.get_trace(sys.argv[1])).count("so it is"))
+        print(rss() - before)
+        '''.replace("\\n        ", "\\n"), root.trace_id], check=True)
+        """,
+        tmp_path,
+    )
+    assert shown >= 30
+    assert used < 60  # one value at a time has 5 or 6 MB; all of them, 340
+
+
+def test_labels_that_are_documents_are_cut(sql_store: Store) -> None:
+    trace_id = new_trace_id()
+    long = "so it is " * 30_000
+    told = write(trace_id, "0", tags={"t": long, "json": dump({"a": long})}, metadata={"m": long})
+    told = dataclasses.replace(told, request_preview=long)
+    sql_store.write_traces([told], [span(trace_id, "s")])
+    info = sql_store.get_trace_info(trace_id)
+    for text in (info.tags["t"], info.trace_metadata["m"], info.request_preview or ""):
+        assert len(text.encode()) <= 256 * 1024
+        assert text.endswith(f"…[truncated: {len(long) - text.index('…')} characters]")
+    assert "…[truncated" in json.loads(info.tags["json"])["a"]
