@@ -157,3 +157,9 @@ sys.meta_path.append(_Libraries)  # pyright: ignore[reportArgumentType]
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if "IPython" in sys.modules:  # in a notebook, its cells are listened to
+    from otflow.tracing.notebook import enter as _enter_notebook
+
+    _enter_notebook()

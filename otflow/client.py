@@ -26,7 +26,7 @@ from otflow.store.interface import Store
 from otflow.tracing.annotations import kept_tag, settled_store
 from otflow.tracing.assembly import open_traces
 from otflow.tracing.renamed import formerly
-from otflow.tracing.search import experiments_to_search, scoped_filter
+from otflow.tracing.search import experiments_to_search, scoped_filter, show
 from otflow.tracing.spans import start_detached
 
 __all__ = ["Client", "MlflowClient"]
@@ -184,13 +184,15 @@ class Client:
 
         Args:
             trace_id: The id of the trace.
-            display: In a notebook, whether to show it.
+            display: In a notebook, whether to show it below the cell.
 
         Raises:
             NotFoundError: no such trace.
         """
-        del display
-        return self._settled().get_trace(trace_id)
+        found = self._settled().get_trace(trace_id)
+        if display:
+            show([found])
+        return found
 
     def iter_spans(self, trace_id: str, page_size: int = 1000) -> Iterator[Span]:
         """The spans of a trace, the root first, then by start time; however many they are, a page is in memory.

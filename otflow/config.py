@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, cast
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from otflow.errors import InvalidParameterError
 
@@ -272,6 +273,12 @@ TRACE_MAX_OPEN: Final[Setting[int]] = Setting(
     "How many traces, and how many spans, may be open in memory; beyond it the oldest are written as they are now. "
     "They may still end later.",
 )
+MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK: Final[Setting[int]] = Setting(
+    "MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK",
+    _integer(0),
+    10,
+    "How many traces are shown below one cell of a notebook.",
+)
 SPOOL_DIR: Final[Setting[str | None]] = Setting(
     "SPOOL_DIR",
     _TEXT,
@@ -418,104 +425,193 @@ def otlp_state() -> tuple[str | None, ...]:
     return tuple(os.environ.get(variable) for variable in _OTLP_VARIABLES)
 
 
+Report = Callable[[InvalidParameterError], None]
+"""What is told of a variable that holds something not allowed, and counts as not set for that reason."""
+
+
 def traces_exporters() -> frozenset[str] | None:
     """The names in OTEL_TRACES_EXPORTER, in lower case; None where it is not set.
 
-    Source: OpenTelemetry specification, Environment Variable Specification, "Exporter Selection".
+    Source: OpenTelemetry specification, Environment Variable Specification, "Exporter Selection"; `otlp_proto_grpc`
+    and `otlp_proto_http` are names of OpenTelemetry for Python.
     """
     names = os.environ.get("OTEL_TRACES_EXPORTER", "").lower().split(",")
     return frozenset(name.strip() for name in names if name.strip()) or None
 
 
-def otlp_traces() -> OtlpTraces | None:
+def otlp_traces(report: Report) -> OtlpTraces | None:
     """The collector that traces are to leave for by OTLP; None where no variable asks for that.
 
     They are asked for by an endpoint, or by OTEL_TRACES_EXPORTER, then at the default endpoint; and called off by an
     OTEL_TRACES_EXPORTER without `otlp`.
 
+    Args:
+        report: Called for each variable that holds something that is not allowed; it counts as not set.
+
     Raises:
-        InvalidParameterError: a variable holds something that is not allowed.
+        InvalidParameterError: the endpoint is none: nobody knows where traces are to go.
 
     Source: OpenTelemetry specification, OpenTelemetry Protocol Exporter.
     """
     exporters = traces_exporters()
-    endpoint, is_base = _otlp("ENDPOINT")
-    if (endpoint is None) if exporters is None else ("otlp" not in exporters):
+    variable, endpoint = _otlp_endpoint()
+    if endpoint is None if exporters is None else exporters.isdisjoint(_OTLP_EXPORTERS):
         return None
-    protocol = (_otlp("PROTOCOL")[0] or "http/protobuf").lower()
-    if protocol not in _OTLP_PROTOCOLS:
-        raise InvalidParameterError(f"the OTLP protocol must be one of {', '.join(_OTLP_PROTOCOLS)}, not {protocol!r}")
+    named = next((_OTLP_EXPORTERS[name] for name in sorted(exporters or ()) if _OTLP_EXPORTERS.get(name)), None)
+    protocol = named or _otlp("PROTOCOL", _one_of(*_OTLP_PROTOCOLS), "http/protobuf", report)
     if protocol == "grpc":
         endpoint = endpoint or "http://localhost:4317"
-        if "://" not in endpoint:
-            insecure = (_otlp("INSECURE")[0] or "").lower() == "true"
-            endpoint = f"{'http' if insecure else 'https'}://{endpoint}"
+        if not endpoint.lower().startswith(("http://", "https://", *_GRPC_SCHEMES)):
+            if "://" in endpoint:
+                raise InvalidParameterError(
+                    f"{variable} must be a URL, http(s)://host[:port], or an address of gRPC's, for {protocol}"
+                )
+            endpoint = f"//{endpoint}"
+        insecure = _otlp("INSECURE", _one_of("true", "false"), "false", report) == "true"
+        secure = not insecure and not endpoint.lower().startswith("http://")
+        if endpoint.startswith("//"):
+            endpoint = f"{'https' if secure else 'http'}:{endpoint}"
+        secure = secure or endpoint.lower().startswith("https://")
     else:
         endpoint = endpoint or "http://localhost:4318"
-        if is_base:
-            endpoint = endpoint.rstrip("/") + "/v1/traces"
-    scheme, _, location = endpoint.partition("://")
-    if scheme.lower() not in ("http", "https") or not location.strip("/"):
-        raise InvalidParameterError(f"an OTLP endpoint must be a URL, http(s)://host[:port][/path], for {protocol}")
-    compression = (_otlp("COMPRESSION")[0] or "none").lower()
-    if compression not in ("none", "gzip"):
-        raise InvalidParameterError(f"the OTLP compression must be one of none, gzip, not {compression!r}")
+        if variable == "OTEL_EXPORTER_OTLP_ENDPOINT":
+            parts = urlsplit(endpoint)
+            endpoint = parts._replace(path=parts.path.rstrip("/") + "/v1/traces").geturl()
+        secure = endpoint.lower().startswith("https://")
+    if not endpoint.startswith(_GRPC_SCHEMES) and not _is_url(endpoint):
+        raise InvalidParameterError(f"{variable} must be a URL, http(s)://host[:port][/path], for {protocol}")
     return OtlpTraces(
         protocol=protocol,
         endpoint=endpoint,
-        headers=_otlp_headers(_otlp("HEADERS")[0] or ""),
-        gzip=compression == "gzip",
-        timeout_s=_otlp_timeout_s(_otlp("TIMEOUT")[0]),
-        certificate=_otlp("CERTIFICATE")[0],
-        client_key=_otlp("CLIENT_KEY")[0],
-        client_certificate=_otlp("CLIENT_CERTIFICATE")[0],
-        secure=scheme.lower() == "https",
+        headers=_otlp_headers(report),
+        gzip=_otlp("COMPRESSION", _one_of("none", "gzip"), "none", report) == "gzip",
+        timeout_s=_otlp("TIMEOUT", _milliseconds, 10_000.0, report) / 1000,
+        certificate=_otlp("CERTIFICATE", str, None, report),
+        client_key=_otlp("CLIENT_KEY", str, None, report),
+        client_certificate=_otlp("CLIENT_CERTIFICATE", str, None, report),
+        secure=secure,
     )
 
 
-def _otlp(name: str) -> tuple[str | None, bool]:
-    """The value of an option of the OTLP exporter, and whether it is that of all signals or the default."""
-    for prefix in ("OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_"):
-        value = os.environ.get(prefix + name, "").strip()
+_OTLP_EXPORTERS: Final = {"otlp": None, "otlp_proto_grpc": "grpc", "otlp_proto_http": "http/protobuf"}
+"""The names by which OTEL_TRACES_EXPORTER asks for OTLP, with the protocol that one stands for."""
+KNOWN_EXPORTERS: Final = frozenset({*_OTLP_EXPORTERS, "console", "none"})
+"""What OTEL_TRACES_EXPORTER may name."""
+_GRPC_SCHEMES: Final = ("unix:", "unix-abstract:", "dns:", "ipv4:", "ipv6:", "vsock:")
+"""Source: gRPC Name Resolution."""
+_OTLP_PREFIXES: Final = ("OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_")
+_INDEFINITELY_MS: Final = 24 * 3600 * 1000.0
+
+
+def _otlp_endpoint() -> tuple[str, str | None]:
+    for prefix in _OTLP_PREFIXES:
+        value = os.environ.get(f"{prefix}ENDPOINT", "").strip()
         if value:
-            return value, prefix == "OTEL_EXPORTER_OTLP_"
-    return None, True
+            return f"{prefix}ENDPOINT", value
+    return "OTEL_EXPORTER_OTLP_ENDPOINT", None
 
 
-def _otlp_timeout_s(text: str | None) -> float:
-    # Milliseconds, as the specification says, though OpenTelemetry's own exporters for Python count in seconds.
-    if text is None:
-        return 10.0
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, brackets that are not closed
+        return False
+
+
+def _otlp(option: str, parse: Callable[[str], T], default: Any, report: Report) -> T:
+    """An option of the OTLP exporter: that of traces, else that of all signals, else the default."""
+    for prefix in _OTLP_PREFIXES:
+        value = os.environ.get(prefix + option, "").strip()
+        if value:
+            try:
+                return parse(value)
+            except ValueError as error:
+                report(InvalidParameterError(f"{prefix}{option} must be {error}, not {value!r}"))
+    return default
+
+
+def _one_of(*values: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in values:
+            raise ValueError(f"one of {', '.join(values)}")
+        return text.lower()
+
+    return parse
+
+
+def _milliseconds(text: str) -> float:
+    # As the specification says, though OpenTelemetry's own exporters for Python count in seconds. 0 is without end.
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or value <= 0:
-        raise InvalidParameterError(f"the OTLP timeout must be a number of milliseconds above 0, not {text!r}")
-    return value / 1000
+    if not math.isfinite(value) or value < 0:
+        raise ValueError("a number of milliseconds, at least 0")
+    return value or _INDEFINITELY_MS
 
 
-def _otlp_headers(text: str) -> tuple[tuple[str, str], ...]:
-    """Headers in the form of W3C Baggage: `name=value`, separated by commas, values percent-encoded."""
+def _otlp_headers(report: Report) -> tuple[tuple[str, str], ...]:
+    """Headers in the form of W3C Baggage: `name=value`, separated by commas, values percent-encoded.
+
+    A pair that no header can be made of is left out.
+    """
+    variable = next((prefix + "HEADERS" for prefix in _OTLP_PREFIXES if os.environ.get(prefix + "HEADERS")), "")
     found: dict[str, str] = {}
-    for item in text.split(","):
+    for item in os.environ.get(variable, "").split(",") if variable else ():
         if not item.strip():
             continue
         name, equals, value = item.partition("=")
         name, value = unquote(name).strip().lower(), unquote(value).strip()
-        if not equals or not name or not name.isascii() or any(c in name + value for c in "\r\n\0"):
-            raise InvalidParameterError("OTLP headers must be name=value, separated by commas, without line breaks")
-        found[name] = value
+        if not equals or not _HEADER_NAME.fullmatch(name) or not (value.isascii() and (value + "a").isprintable()):
+            report(
+                InvalidParameterError(
+                    f"{variable} must be name=value, separated by commas, of ASCII characters without line breaks "
+                    "(values are not shown here)"
+                )
+            )
+        else:
+            found[name] = value
     return tuple(found.items())
 
 
-def otel_span_limits() -> tuple[bool, bool, bool]:
-    """Whether OpenTelemetry's variables limit the attributes of spans, their events, and attributes of anything."""
-    return (
-        bool(os.environ.get("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT")),
-        bool(os.environ.get("OTEL_SPAN_EVENT_COUNT_LIMIT")),
-        bool(os.environ.get("OTEL_ATTRIBUTE_COUNT_LIMIT")),
-    )
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
+
+
+_OTEL_LIMITS: Final = (
+    "ATTRIBUTE_COUNT_LIMIT",
+    "ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "SPAN_EVENT_COUNT_LIMIT",
+    "SPAN_LINK_COUNT_LIMIT",
+    "EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "LINK_ATTRIBUTE_COUNT_LIMIT",
+)
+
+
+def otel_limits(report: Report) -> dict[str, int]:
+    """The limits of spans that OpenTelemetry's variables set, by the name of the variable without `OTEL_`.
+
+    Args:
+        report: Called for each variable that holds something else than a number; it counts as not set.
+
+    Source: OpenTelemetry specification, Environment Variable Specification, "Attribute Limits" and "Span Limits".
+    """
+    found: dict[str, int] = {}
+    for name in _OTEL_LIMITS:
+        text = os.environ.get(f"OTEL_{name}", "").strip()
+        if text.isascii() and text.isdigit():
+            found[name] = int(text[:18])
+        elif text:
+            report(InvalidParameterError(f"OTEL_{name} must be a whole number, at least 0, not {text!r}"))
+    return found
+
+
+def otel_sampler() -> tuple[str, str]:
+    """OTEL_TRACES_SAMPLER, in lower case, and OTEL_TRACES_SAMPLER_ARG; empty where they are not set."""
+    name, argument = os.environ.get("OTEL_TRACES_SAMPLER", ""), os.environ.get("OTEL_TRACES_SAMPLER_ARG", "")
+    return name.strip().lower(), argument.strip()
 
 
 def spool_directory() -> str:

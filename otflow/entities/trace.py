@@ -5,9 +5,9 @@ from __future__ import annotations
 import builtins
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from otflow.entities.assessment import Assessment, Expectation, Feedback
 from otflow.entities.reading import reading
@@ -33,6 +33,18 @@ class Trace:
 
     info: TraceInfo
     data: TraceData
+
+    as_html: ClassVar[Callable[[Trace], str | None] | None] = None
+    """How notebooks show a trace; set where there is one."""
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What IPython shows: https://ipython.readthedocs.io/en/stable/config/integrating.html ."""
+        del include, exclude
+        bundle = {"text/plain": repr(self)}
+        html = Trace.as_html(self) if Trace.as_html is not None else None
+        if html is not None:
+            bundle["text/html"] = html
+        return bundle
 
     def __repr__(self) -> str:
         return f"Trace(trace_id={self.info.trace_id})"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from otflow.tracing.display import print_trace, render_trace
     from otflow.tracing.filters import set_span_filter
     from otflow.tracing.http import OtflowMiddleware, trace_client, trace_session
+    from otflow.tracing.notebook import disable_notebook_display, enable_notebook_display
     from otflow.tracing.privacy import set_privacy_rules
     from otflow.tracing.propagation import (
         get_tracing_context_headers_for_http_request,
@@ -35,7 +36,9 @@ _HOMES: dict[str, str] = {
     "configure": "provider",
     "delivery": "accounting",
     "disable": "provider",
+    "disable_notebook_display": "notebook",
     "enable": "provider",
+    "enable_notebook_display": "notebook",
     "get_tracing_context_headers_for_http_request": "propagation",
     "print_trace": "display",
     "render_trace": "display",
@@ -59,7 +62,9 @@ __all__ = [
     "configure",
     "delivery",
     "disable",
+    "disable_notebook_display",
     "enable",
+    "enable_notebook_display",
     "get_tracing_context_headers_for_http_request",
     "print_trace",
     "render_trace",

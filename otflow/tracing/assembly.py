@@ -252,6 +252,21 @@ class OpenTraces:
         self._last = trace.trace_id
         self._local.last = trace.trace_id
 
+    def closed_last(self) -> int | None:
+        """The OpenTelemetry id of the trace that closed last."""
+        return self._closed[-1] if self._closed else None
+
+    def closed_since(self, otel_trace_id: int | None) -> list[OpenTrace]:
+        """The traces that closed after the one with this id, in order, as far as they are remembered."""
+        found: dict[int, OpenTrace] = {}
+        for one in reversed(list(self._closed)):
+            if one == otel_trace_id:
+                break
+            trace = self._recent.get(one)
+            if trace is not None:
+                found.setdefault(one, trace)
+        return list(reversed(found.values()))
+
     def evict(self, limit: int) -> list[tuple[OpenTrace, list[LiveSpan]]]:
         """Forget the oldest open traces and spans until `limit` of each are left; what was forgotten.
 

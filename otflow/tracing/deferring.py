@@ -14,7 +14,7 @@ from typing import Any
 from opentelemetry import trace as trace_api
 from opentelemetry.sdk.trace import Tracer, TracerProvider
 
-from otflow.tracing.limits import span_limits
+from otflow.tracing.limits import sampler, span_limits
 
 __all__ = ["DeferringTracerProvider", "register"]
 
@@ -28,7 +28,7 @@ class DeferringTracerProvider(TracerProvider):
     """
 
     def __init__(self, own_processor: Any, handed_over: Callable[[], None]) -> None:
-        super().__init__(span_limits=span_limits())
+        super().__init__(span_limits=span_limits(), sampler=sampler())
         self._own_processor = own_processor
         self._notify = handed_over
         self._handed_over = False

@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 
 from otflow import config, context
 from otflow.entities import Span
+from otflow.errors import InvalidParameterError
 from otflow.store.interface import TraceWrite
 from otflow.store.opening import normalize_uri, without_secrets
 from otflow.tracing import guard
+from otflow.tracing.limits import ignored
 
 if TYPE_CHECKING:
     from otflow.tracing.otlp import OtlpDestination
@@ -130,13 +132,19 @@ def _find(key: object, on: bool, both: bool, processors: tuple[Any, ...]) -> _Ex
     beside: list[Destination] = []
     instead = False
     try:
-        target = config.otlp_traces() if on else None
+        target = config.otlp_traces(ignored) if on else None
         if target is not None and _place(target.endpoint) not in _places(processors):
             beside.append(_collector(target))
             instead = not both
     except Exception as error:
         guard.swallow("send traces by OTLP (they go to the store)", error)
-    if "console" in (config.traces_exporters() or ()):
+    named = config.traces_exporters() or frozenset()
+    unknown = sorted(named - config.KNOWN_EXPORTERS)
+    if unknown and len(processors) <= 1:  # else the application may have set it up
+        known = ", ".join(sorted(config.KNOWN_EXPORTERS))
+        error = InvalidParameterError(f"OTEL_TRACES_EXPORTER must be of {known}; {', '.join(unknown)} is not there")
+        guard.swallow("send traces where OTEL_TRACES_EXPORTER says (they go to the store)", error)
+    if "console" in named:
         from otflow.tracing.otlp import ConsoleDestination
 
         beside.append(ConsoleDestination())
@@ -160,7 +168,12 @@ def _processors() -> tuple[Any, ...]:
     from otflow.tracing.provider import tracer_provider
 
     provider: Any = tracer_provider()
-    return tuple(getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ()))
+    for _ in range(5):
+        active: Any = getattr(provider, "_active_span_processor", None)
+        if active is not None:
+            return tuple(getattr(active, "_span_processors", ()))
+        provider = getattr(provider, "provider", None)  # Logfire's is a proxy of the SDK's
+    return ()
 
 
 def _places(processors: tuple[Any, ...]) -> set[tuple[str, str]]:
@@ -188,7 +201,9 @@ def _places(processors: tuple[Any, ...]) -> set[tuple[str, str]]:
 
 def _place(endpoint: str) -> tuple[str, str]:
     """An endpoint as it is compared: gRPC's exporter keeps host and port only."""
-    if "://" not in endpoint:
+    if "://" not in endpoint and "/" not in endpoint:
         endpoint = f"//{endpoint}"
     parts = urlsplit(endpoint)
+    if parts.netloc == "":  # one of gRPC's own addresses
+        return endpoint, ""
     return parts.netloc.rpartition("@")[2].lower(), parts.path.rstrip("/")

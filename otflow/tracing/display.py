@@ -19,7 +19,15 @@ from otflow.semconv import CostKey, Metadata, OTel, SpanKey, TokenUsageKey
 from otflow.tracing.brief import brief_inputs, brief_value, fit, printable
 from otflow.tracing.forest import Forest, failed
 
-__all__ = ["format_duration", "print_trace", "render_trace"]
+__all__ = [
+    "cost_text",
+    "error_text",
+    "format_duration",
+    "moment_text",
+    "print_trace",
+    "render_trace",
+    "tokens_text",
+]
 
 _DEFAULT_WIDTH: Final = 120
 _MIN_WIDTH: Final = 40
@@ -210,14 +218,14 @@ class _Drawing:
         first = _Line().add(info.trace_id, _BOLD).add("  ").add(state, _STATUS_COLORS.get(state, _PLAIN))
         if info.execution_duration is not None:
             first.add("  ").add(self._duration(info.execution_duration * 1_000_000))
-        yield first.add("  ").add(_moment(info.request_time), _DIM)
+        yield first.add("  ").add(moment_text(info.request_time), _DIM)
 
         about = [
             f"{label} {info.trace_metadata[key]}"
             for label, key in (("session", Metadata.SESSION), ("user", Metadata.USER))
             if key in info.trace_metadata
         ]
-        about += [fact for fact in (_tokens(info.token_usage), _cost(info.cost)) if fact]
+        about += [fact for fact in (tokens_text(info.token_usage), cost_text(info.cost)) if fact]
         if about:
             yield _Line().add("  ").add(f" {self.glyphs.dot} ".join(about))
         tags = [f"{key}={value}" for key, value in sorted(info.tags.items()) if not key.startswith("mlflow.")]
@@ -293,7 +301,7 @@ class _Drawing:
     def _details(self, indent: str, place: int) -> Iterator[_Line]:
         span = self.forest.spans[place]
         if failed(span):
-            yield self._detail(indent, "error", _error_text(span), _RED)
+            yield self._detail(indent, "error", error_text(span), _RED)
         if self.show_io:
             for label, key, brief in (
                 ("in", SpanKey.INPUTS, brief_inputs),
@@ -310,13 +318,13 @@ class _Drawing:
             yield self._assessment(indent, assessment)
 
     def _model(self, span: Span) -> str:
-        usage = _tokens(span.get_attribute(SpanKey.CHAT_USAGE))
+        usage = tokens_text(span.get_attribute(SpanKey.CHAT_USAGE))
         chunks = sum(event.name.startswith(_CHUNK_PREFIX) for event in span.events)
         name, provider = span.get_attribute(SpanKey.LLM_MODEL), span.get_attribute(SpanKey.LLM_PROVIDER)
         facts = [
             f"{name} ({provider})" if name and provider else str(name or ""),
             usage,
-            _cost(span.get_attribute(SpanKey.LLM_COST)),
+            cost_text(span.get_attribute(SpanKey.LLM_COST)),
             f"{chunks:,} {'chunk' if chunks == 1 else 'chunks'}" if chunks else "",
         ]
         return f" {self.glyphs.dot} ".join(fact for fact in facts if fact)
@@ -347,7 +355,7 @@ class _Drawing:
         return format_duration(duration_ns, unicode=self.glyphs is _UNICODE)
 
 
-def _error_text(span: Span) -> str:
+def error_text(span: Span) -> str:
     """What the status says; else what the last exception event says, as other instrumentation leaves it."""
     if span.status.description:
         return span.status.description.strip().partition("\n")[0]
@@ -358,7 +366,8 @@ def _error_text(span: Span) -> str:
     return "no message"
 
 
-def _moment(time_ms: int) -> str:
+def moment_text(time_ms: int) -> str:
+    """A Unix time in milliseconds, as people read it."""
     try:
         moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=time_ms)
     except OverflowError:
@@ -366,7 +375,8 @@ def _moment(time_ms: int) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _tokens(usage: object) -> str:
+def tokens_text(usage: object) -> str:
+    """A token usage, as people read it; empty where it is none."""
     if not isinstance(usage, Mapping):
         return ""
     counts = cast("Mapping[str, Any]", usage)
@@ -387,7 +397,8 @@ def _tokens(usage: object) -> str:
     return f"{total:,} tokens ({inner})" if inner else f"{total:,} tokens"
 
 
-def _cost(cost: object) -> str:
+def cost_text(cost: object) -> str:
+    """A cost in dollars; empty where it is none."""
     total: object = cast("Mapping[str, Any]", cost).get(CostKey.TOTAL) if isinstance(cost, Mapping) else None
     return f"${total:.4g}" if isinstance(total, int | float) else ""
 

@@ -19,13 +19,18 @@ from otflow.tracing import guard
 if TYPE_CHECKING:
     from opentelemetry.attributes import BoundedAttributes
     from opentelemetry.sdk.trace import ReadableSpan, SpanLimits
+    from opentelemetry.sdk.trace.sampling import Sampler
 
-__all__ = ["fitted", "keep_own", "span_limits"]
+    from otflow.errors import InvalidParameterError
+
+__all__ = ["fitted", "ignored", "keep_own", "sampler", "span_limits"]
 
 MOST_ATTRIBUTES: Final = 16_384
 """Attributes of a span in a provider that otflow makes: OpenInference needs five for each message with a tool call."""
 MOST_EVENTS: Final = 100_000
 """Events of such a span: a generator's span has one for each item."""
+MOST_OF_OTHERS: Final = 128
+"""Links of such a span, and attributes of a link or an event: the specification's default."""
 
 _OWN: Final = "mlflow."
 _ENDS: Final = {"{": "}", "[": "]", '"': '"'}
@@ -105,14 +110,48 @@ def _short_event(event: SpanEvent, limit: int) -> SpanEvent:
 
 
 def span_limits() -> SpanLimits:
-    """The limits of a provider that otflow makes: what `OTEL_*` variables say, else wide ones."""
+    """The limits of a provider that otflow makes: what `OTEL_*` variables say, else wide ones.
+
+    All are given: the SDK refuses to make a span where a variable holds no number, and takes an empty one for no limit.
+    """
     from opentelemetry.sdk.trace import SpanLimits
 
-    of_spans, of_events, of_all = config.otel_span_limits()
+    found = config.otel_limits(ignored)
+    of_all = found.get("ATTRIBUTE_COUNT_LIMIT")
+    length = found.get("ATTRIBUTE_VALUE_LENGTH_LIMIT", SpanLimits.UNSET)
+    else_of_all = MOST_OF_OTHERS if of_all is None else of_all
     return SpanLimits(
-        max_span_attributes=None if of_spans or of_all else MOST_ATTRIBUTES,
-        max_events=None if of_events else MOST_EVENTS,
+        max_attributes=else_of_all,
+        max_span_attributes=found.get("SPAN_ATTRIBUTE_COUNT_LIMIT", MOST_ATTRIBUTES if of_all is None else of_all),
+        max_events=found.get("SPAN_EVENT_COUNT_LIMIT", MOST_EVENTS),
+        max_links=found.get("SPAN_LINK_COUNT_LIMIT", MOST_OF_OTHERS),
+        max_event_attributes=found.get("EVENT_ATTRIBUTE_COUNT_LIMIT", else_of_all),
+        max_link_attributes=found.get("LINK_ATTRIBUTE_COUNT_LIMIT", else_of_all),
+        max_attribute_length=length,
+        max_span_attribute_length=found.get("SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", length),
     )
+
+
+def sampler() -> Sampler | None:
+    """The sampler of such a provider: None for what the SDK makes of `OTEL_*` variables.
+
+    The SDK takes an empty variable for an unknown sampler, and a missing share for a malformed one.
+    """
+    from opentelemetry.sdk.trace import sampling
+
+    name, argument = config.otel_sampler()
+    if not name:
+        return sampling.DEFAULT_ON
+    if not argument and name == "traceidratio":
+        return sampling.TraceIdRatioBased(1.0)
+    if not argument and name == "parentbased_traceidratio":
+        return sampling.ParentBasedTraceIdRatio(1.0)
+    return None
+
+
+def ignored(error: InvalidParameterError) -> None:
+    """Say that a variable of OpenTelemetry's holds something that is not allowed. Its name begins the message."""
+    guard.swallow(f"use the variable {str(error).partition(' ')[0]} (it counts as not set)", error)
 
 
 @functools.cache

@@ -86,6 +86,8 @@ class OtlpDestination:
     @property
     def name(self) -> str:
         parts = urlsplit(self.target.endpoint)
+        if parts.scheme not in ("http", "https"):
+            return f"otlp:{self.target.endpoint}"
         path = "" if self.target.protocol == "grpc" else parts.path
         return f"otlp:{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
 
@@ -334,7 +336,9 @@ class _Grpc:
         self._target = target
         parts = urlsplit(target.endpoint)
         location = parts.netloc.rpartition("@")[2]
-        if parts.port is None:
+        if parts.scheme not in ("http", "https"):
+            location = target.endpoint  # an address that gRPC understands itself, such as unix:/run/otel.sock
+        elif parts.port is None:
             location += ":443" if target.secure else ":80"
         self._location = location
         self._lock = threading.Lock()

@@ -23,7 +23,7 @@ from otflow.entities import LiveSpan, TraceLocationBase
 from otflow.errors import InvalidParameterError
 from otflow.tracing import filters, guard, logs, privacy
 from otflow.tracing.current import keep_apart
-from otflow.tracing.limits import span_limits
+from otflow.tracing.limits import sampler, span_limits
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -179,7 +179,7 @@ def _private_provider() -> TracerProvider:
     from opentelemetry.sdk.trace import TracerProvider
 
     if not _kept_private:
-        _kept_private.append(TracerProvider(shutdown_on_exit=False, span_limits=span_limits()))
+        _kept_private.append(TracerProvider(sampler(), shutdown_on_exit=False, span_limits=span_limits()))
     _state.private = _kept_private[0]
     return _state.private
 

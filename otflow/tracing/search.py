@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
@@ -19,7 +20,7 @@ from otflow.tracing.renamed import formerly
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["get_trace", "search_sessions", "search_traces"]
+__all__ = ["get_trace", "search_sessions", "search_traces", "show"]
 
 _logger = logging.getLogger("otflow")
 _T = TypeVar("_T")
@@ -39,11 +40,13 @@ def get_trace(trace_id: str, silent: bool = False) -> Trace | None:
         The trace; None where there is no such trace.
     """
     try:
-        return settled_store().get_trace(trace_id)
+        found = settled_store().get_trace(trace_id)
     except NotFoundError:
         if not silent:
             _logger.warning("There is no trace with the id %r in %s.", trace_id, context.store().uri)
         return None
+    show([found])
+    return found
 
 
 @overload
@@ -135,7 +138,16 @@ def search_traces(
         ),
         max_results,
     )
+    show(traces)
     return _to_frame(traces, extract_fields) if as_frame else traces
+
+
+def show(traces: Sequence[Trace]) -> None:
+    """Show traces in the notebook, if this is one."""
+    if "IPython" in sys.modules:
+        from otflow.tracing.notebook import show_after_cell
+
+        show_after_cell(traces)
 
 
 def search_sessions(

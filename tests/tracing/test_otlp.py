@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -51,7 +52,7 @@ def name_collector(monkeypatch: pytest.MonkeyPatch, kind: str, receiver: Receive
 
 class TestVariables:
     def test_nothing_is_asked_for_without_them(self):
-        assert config.otlp_traces() is None
+        assert config.otlp_traces(reported) is None
         assert [type(found) for found in destinations("sqlite:///a.db")] == [StoreDestination]
 
     @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ class TestVariables:
     def test_the_endpoint(self, monkeypatch, variables, endpoint, secure):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        found = config.otlp_traces()
+        found = config.otlp_traces(reported)
         assert found is not None
         assert (found.endpoint, found.secure) == (endpoint, secure)
 
@@ -108,7 +109,7 @@ class TestVariables:
             base + "CLIENT_CERTIFICATE": "cert.pem",
         }.items():
             monkeypatch.setenv(name, value)
-        found = config.otlp_traces()
+        found = config.otlp_traces(reported)
         assert found is not None
         assert found.headers == (("api-key", "a b"), ("other", "c=d"))
         assert found.gzip
@@ -119,7 +120,7 @@ class TestVariables:
     def test_another_exporter_calls_it_off(self, monkeypatch, exporters):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h")
         monkeypatch.setenv("OTEL_TRACES_EXPORTER", exporters)
-        assert config.otlp_traces() is None
+        assert config.otlp_traces(reported) is None
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -138,7 +139,7 @@ class TestVariables:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h")
         monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_TRACES_{name}", value)
         with pytest.raises(InvalidParameterError, match="OTLP"):
-            config.otlp_traces()
+            config.otlp_traces(reported)
         assert [type(found) for found in destinations("sqlite:///a.db")] == [StoreDestination]
 
 
@@ -351,13 +352,13 @@ for number in range(200):
 """
 
 
-def run(tmp_path, receiver: Receiver, **variables: str) -> list[Span]:
+def run(tmp_path, receiver: Receiver, program: str = PROGRAM, expected: str = "", **variables: str) -> list[Span]:
     import os
 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     environment["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = f"http://127.0.0.1:{receiver.port}/v1/traces"
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", program],
         cwd=tmp_path,
         env={**environment, **variables},
         capture_output=True,
@@ -365,7 +366,8 @@ def run(tmp_path, receiver: Receiver, **variables: str) -> list[Span]:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert "otflow" not in done.stderr, done.stderr
+    assert program is not PROGRAM or "otflow" not in done.stderr, done.stderr
+    assert done.stdout == expected
     return receiver.taken()
 
 
@@ -394,3 +396,43 @@ def test_a_disabled_sdk_makes_no_spans(tmp_path):
     with Receiver(HTTP, tmp_path) as receiver:
         assert run(tmp_path, receiver, OTEL_SDK_DISABLED="true") == []
         assert receiver.requests() == []
+
+
+BY_THE_APPLICATION = {
+    "a provider": """
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        provider = TracerProvider()
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        trace_api.set_tracer_provider(provider)
+        """,
+    "logfire": """
+        import logfire
+        logfire.configure(send_to_logfire=False, console=False)
+        """,
+}
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("exporter", BY_THE_APPLICATION)
+def test_what_the_application_s_own_exporter_sends_is_not_sent_again(tmp_path, exporter, first):
+    use = """
+        with trace_api.get_tracer("web").start_as_current_span("server"), otflow.start_span("agent"):
+            with trace_api.get_tracer("web").start_as_current_span("http"), otflow.start_span("tool"):
+                pass
+        """
+    program = "".join(
+        textwrap.dedent(part)
+        for part in (
+            "import otflow\nfrom opentelemetry import trace as trace_api\n",
+            "" if first else "otflow.trace(lambda: 1, name='early')()\n",
+            BY_THE_APPLICATION[exporter],
+            use,
+            "names = [s.name for t in otflow.search_traces(return_type='list') for s in t.data.spans]\n",
+            "print([name for name in names if name != 'early'])\n",
+        )
+    )
+    with Receiver(HTTP, tmp_path) as receiver:
+        taken = run(tmp_path, receiver, program, expected="['agent', 'http', 'tool']\n")
+        assert sorted(found.name for found in taken if found.name != "early") == ["agent", "http", "server", "tool"]

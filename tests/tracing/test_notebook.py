@@ -1,0 +1,89 @@
+"""Traces in a real notebook: a kernel, cells, and what stands below them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import nbclient
+import nbformat
+import pytest
+
+import otflow
+
+
+def outputs(tmp_path, *cells: str) -> list[list[dict[str, Any]]]:
+    """What stands below each cell of a notebook that has been run: its rich outputs and texts."""
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=120,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(tmp_path)}},
+    )
+    client.execute(env={**os.environ, "OTFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/t.db"})
+    return [[dict(output) for output in cell.outputs] for cell in notebook.cells]
+
+
+def pages(cell: list[dict[str, Any]]) -> list[str]:
+    return [output["data"]["text/html"] for output in cell if "text/html" in output.get("data", {})]
+
+
+SETUP = """
+import otflow
+
+@otflow.trace
+def answer(question):
+    return question.upper()
+"""
+
+
+def test_a_cell_shows_the_traces_that_it_made(tmp_path):
+    setup, first, quiet, twice, result, asked, failing, many, off, on = outputs(
+        tmp_path,
+        SETUP,
+        "answer('one')",
+        "1 + 1",
+        "answer('two'); answer('three')",
+        "otflow.get_trace(otflow.get_last_active_trace_id())",
+        "found = otflow.search_traces(max_results=2, return_type='list')",
+        "try:\n    otflow.trace(lambda: 1 / 0, name='fails')()\nexcept ZeroDivisionError: pass",
+        "for _ in range(14): answer('many')",
+        "otflow.tracing.disable_notebook_display(); answer('hidden'); otflow.get_trace(otflow.get_last_active_trace_id())",
+        "otflow.tracing.enable_notebook_display(); answer('again')",
+    )
+    assert (len(pages(setup)), len(pages(quiet))) == (0, 0)
+    [page] = pages(first)
+    assert "answer" in page
+    assert "ONE" in page
+    assert ["TWO" in page for page in pages(twice)] == [True, False]
+    assert len(pages(result)) == 1, "shown once, as the cell's result"
+    assert len(pages(asked)) == 2
+    assert "fails" in pages(failing)[0]
+    assert len(pages(many)) == 10
+    assert any("4 more traces of this cell" in output.get("text", "") for output in many)
+    assert pages(off) == []
+    assert "Trace(trace_id=" in off[-1]["data"]["text/plain"]
+    assert ["AGAIN" in page for page in pages(on)] == [True]
+
+
+def test_without_a_store_the_cell_runs_all_the_same(tmp_path):
+    (tmp_path / "file").write_text("")
+    _, cell = outputs(tmp_path, SETUP, f"otflow.set_tracking_uri('sqlite:///{tmp_path}/file/t.db'); answer('one')")
+    assert pages(cell) == []
+    assert any("'ONE'" in output.get("data", {}).get("text/plain", "") for output in cell)
+
+
+def test_outside_of_notebooks_a_trace_is_text():
+    with otflow.start_span("root") as root:
+        pass
+    trace = otflow.get_trace(root.trace_id)
+    assert trace is not None
+    assert trace._repr_mimebundle_()["text/plain"] == f"Trace(trace_id={root.trace_id})"
+
+
+@pytest.mark.parametrize("switch", ["enable_notebook_display", "disable_notebook_display"])
+def test_the_switches_do_no_harm_outside_of_notebooks(switch):
+    getattr(otflow.tracing, switch)()
+    otflow.tracing.enable_notebook_display()
