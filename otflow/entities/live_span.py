@@ -48,6 +48,8 @@ class LiveSpan(Span):
 
     __slots__ = ("_otel",)
 
+    end_failed: ClassVar[Callable[[Any, Exception], None] | None] = None
+    """Called with an OpenTelemetry span when a span processor of somebody else's has failed on its end."""
     before_end: ClassVar[tuple[Callable[[LiveSpan], None], ...]] = ()
     """Called with each span when it is about to end (`otflow.tracing.configure(span_processors=…)`)."""
 
@@ -285,7 +287,12 @@ class LiveSpan(Span):
             otel.set_status(_OK)
         if LiveSpan.before_end:
             self._process(LiveSpan.before_end)
-        otel.end(clock.now_ns() if end_time_ns is None else end_time_ns)
+        try:
+            otel.end(clock.now_ns() if end_time_ns is None else end_time_ns)
+        except Exception as error:
+            if LiveSpan.end_failed is None:
+                raise
+            LiveSpan.end_failed(otel, error)
 
     def _process(self, processors: tuple[Callable[[LiveSpan], None], ...]) -> None:
         failed = False

@@ -11,7 +11,8 @@ import threading
 import time
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 from otflow import config, context
 from otflow.entities import TraceState
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
     from otflow.entities import Assessment, LiveSpan
 
-__all__ = ["OpenTrace", "OpenTraces", "open_traces"]
+__all__ = ["MOST_KNOWN", "OpenTrace", "OpenTraces", "open_traces"]
+
+MOST_KNOWN: Final = 100_000
+"""Ids of spans that a trace remembers, so that what starts late below them is known to be of it."""
 
 
 class OpenTrace:
@@ -248,7 +252,9 @@ class OpenTraces:
         self._closed.append(trace.otel_trace_id)
         self._open.pop(trace.otel_trace_id, None)
         if len(self._closed) > self.RECENT:
-            self._recent.pop(self._closed.popleft(), None)
+            gone = self._recent.pop(self._closed.popleft(), None)
+            if gone is not None and (gone.live or gone.foreign):
+                self._remember(gone, gone.live.values())
         self._last = trace.trace_id
         self._local.last = trace.trace_id
 
@@ -284,20 +290,25 @@ class OpenTraces:
             for span_id, span in list(trace.live.items()):
                 if left <= limit and live <= limit:
                     break
-                held: Any = span.otel_span
-                held._otflow_trace = trace
                 trace.foreign.add(span_id)  # so that its end is taken
                 trace.live.pop(span_id, None)
                 trace.shown.discard(span_id)
                 spans.append(span)
                 live -= 1
+            self._remember(trace, spans)
             if not trace.live:
                 trace.evicted = True
-                self._evicted[trace.otel_trace_id] = trace
                 self._open.pop(trace.otel_trace_id, None)
                 left -= 1
             found.append((trace, spans))
         return found
+
+    def _remember(self, trace: OpenTrace, spans: Iterable[LiveSpan]) -> None:
+        """From now on the program holds the open spans, and they their trace."""
+        for span in spans:
+            held: Any = span.otel_span
+            held._otflow_trace = trace
+        self._evicted[trace.otel_trace_id] = trace
 
     def last_trace_id(self, thread_local: bool) -> str | None:
         """The trace that closed last, in this process or in this thread."""

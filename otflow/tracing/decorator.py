@@ -19,7 +19,7 @@ from otflow.entities.values import dump
 from otflow.errors import InvalidParameterError
 from otflow.semconv import SpanKey
 from otflow.tracing import guard, provider
-from otflow.tracing.current import current_span, with_current
+from otflow.tracing.current import current_span
 from otflow.tracing.inputs import InputBinder
 from otflow.tracing.spans import begin, detach, encoded, finish, unsampled
 
@@ -153,8 +153,8 @@ class _Plan:
             guard.swallow("record the inputs of a call", error)
             return None
 
-    def begin(self, parent: Context, inputs: str | None) -> LiveSpan | None:
-        """Start the span of a call; None where nothing is recorded. Never raises."""
+    def begin(self, parent: Context, inputs: str | None) -> tuple[LiveSpan | None, Context]:
+        """Start the span of a call; None where nothing is recorded, and the context below. Never raises."""
         try:
             attributes = (
                 self.attributes if LiveSpan.policy is None else _attributes(*self.given, policy=LiveSpan.policy)
@@ -170,7 +170,7 @@ class _Plan:
             )
         except Exception as error:
             guard.swallow("start a span", error)
-            return None
+            return None, unsampled(parent)
 
 
 def _attributes(
@@ -211,8 +211,7 @@ class _Call:
 
     def __init__(self, plan: _Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.previous = otel_context.get_current()
-        self.live = live = plan.begin(self.previous, plan.inputs(args, kwargs))
-        below = unsampled(self.previous) if live is None else with_current(live.otel_span, self.previous)
+        self.live, below = plan.begin(self.previous, plan.inputs(args, kwargs))
         self.token: Token[Context] = otel_context.attach(below)
 
     def end(self, result: Any, error: BaseException | None) -> None:
@@ -310,8 +309,7 @@ class _Steps:
         """Items that are not recorded yet, with their times: what must not be kept of one may go on in the next."""
         here = otel_context.get_current()
         parent = called_in if current_span(called_in).get_span_context().is_valid else here
-        self.live = live = plan.begin(parent, inputs)
-        self.context = unsampled(parent) if live is None else with_current(live.otel_span, parent)
+        self.live, self.context = plan.begin(parent, inputs)
         self.previous = here
         self.token: Token[Context] | None = None
 

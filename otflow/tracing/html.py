@@ -272,13 +272,16 @@ def _messages(value: object) -> list[dict[str, Any]]:
         found = held.get("messages") or held.get("input")
         choices: object = held.get("choices")
         if isinstance(choices, list):
-            taken = [item for item in cast("list[Any]", choices) if isinstance(item, dict)]
-            found = [cast("dict[str, Any]", item).get("message") for item in taken]
+            found = [_member(choice, "message") for choice in cast("list[Any]", choices)]
     if not isinstance(found, list):
         return []
     items = cast("list[Any]", found)
     good = [cast("dict[str, Any]", item) for item in items if isinstance(item, dict)]
     return good if len(good) == len(items) and all(isinstance(item.get("role"), str) for item in good) else []
+
+
+def _member(value: object, key: str) -> object:
+    return cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
 
 
 def _said(message: Mapping[str, Any]) -> object:

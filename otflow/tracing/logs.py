@@ -44,7 +44,8 @@ _MOST_ENDED = 64
 """Spans of other instrumentation that are remembered after their end, for events that come late."""
 
 _lock = threading.Lock()
-_joined: weakref.WeakSet[Any] = weakref.WeakSet()
+_joined: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+"""Providers that have otflow's processor, by `id`. (Not a set: Logfire's cannot be hashed.)"""
 
 
 class _State:
@@ -94,9 +95,9 @@ def _joined_provider(registered: Any) -> Any:
         _register(logs_api, "_LOGGER_PROVIDER", "set_logger_provider", _own)
         return _own
     add = getattr(registered, "add_log_record_processor", None)
-    if callable(add) and registered not in _joined:
+    if callable(add) and _joined.get(id(registered)) is not registered:
         add(_processor)
-        _joined.add(registered)
+        _joined[id(registered)] = registered
     return registered
 
 
@@ -167,7 +168,7 @@ class _OwnLogger(logs_api.Logger):
         heir = self._successor()
         if heir is not None:
             heir.emit(record, **fields) if record is not None else heir.emit(**fields)
-            if self._heir[0] in _joined:
+            if id(self._heir[0]) in _joined:
                 return
         try:
             made = record if record is not None else logs_api.LogRecord(**fields)

@@ -61,6 +61,10 @@ def open_trace(
     trace.start_ns = start_time_ns
     trace.root_span_id = span_context.span_id
     trace.parent_span_id = parent_span_id
+    before = open_traces.of_span(otel_trace_id) if parent_span_id else None
+    if before is not None:  # closed, with spans that are still to end
+        trace.live, trace.foreign, trace.shown = before.live, before.foreign, before.shown
+        trace.known.update(before.live, before.foreign)
     run_id = context.active_run_id()
     if run_id is not None:
         trace.metadata[Metadata.SOURCE_RUN] = run_id

@@ -31,6 +31,7 @@ _MOST_BYTES: Final = 3_500_000
 """Size of one request of several spans; gRPC servers refuse more than 4 MiB unless told otherwise."""
 _MOST_TRACES: Final = 4096
 """Traces whose session and user are remembered for the spans that come later."""
+_LONGEST_ANSWER: Final = 1_000_000
 _LONGEST_WAIT_S: Final = 300.0
 """A collector that asks for a longer pause is asked again after this."""
 
@@ -249,14 +250,18 @@ class _Http:
                 auth=self._auth,
                 verify=target.certificate or True,
                 cert=(certificate, target.client_key) if certificate and target.client_key else certificate,
+                stream=True,
             )
+            content = _read(response, target.timeout_s)
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-            raise StoreUnavailableError(f"{self._shown} cannot be reached: {type(error).__name__}") from None
-        except (requests.RequestException, OSError, ValueError) as error:
+            raise StoreUnavailableError(f"{self._shown} cannot be reached: {_why(error)}") from None
+        except (requests.RequestException, ValueError) as error:
             raise OtflowError(f"Nothing can be sent to {self._shown}: {type(error).__name__}") from None
+        except OSError as error:  # which requests raises for a certificate that is not there
+            raise StoreUnavailableError(f"{self._shown} cannot be reached: {error}") from None
         if 200 <= response.status_code < 300:
-            return self._answer(response)
-        message = f"{self._shown} answered with HTTP status {response.status_code}{self._reason(response)}"
+            return self._answer(response, content)
+        message = f"{self._shown} answered with HTTP status {response.status_code}{self._reason(response, content)}"
         if response.status_code not in self.RETRYABLE:
             raise OtflowError(message)
         wait_s = _retry_after_s(response.headers.get("Retry-After", ""))
@@ -274,26 +279,26 @@ class _Http:
             self._local.session = found = (os.getpid(), requests.Session())
         return found[1]
 
-    def _answer(self, response: Any) -> Rejected | None:
+    def _answer(self, response: Any, content: bytes) -> Rejected | None:
         from google.protobuf.json_format import Parse, ParseError
         from google.protobuf.message import DecodeError
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
         try:
             if "json" in response.headers.get("Content-Type", ""):
-                answer: Any = Parse(response.content or b"{}", ExportTraceServiceResponse(), ignore_unknown_fields=True)
+                answer: Any = Parse(content or b"{}", ExportTraceServiceResponse(), ignore_unknown_fields=True)
             else:
-                answer = ExportTraceServiceResponse.FromString(response.content)
-        except (DecodeError, ParseError):
+                answer = ExportTraceServiceResponse.FromString(content)
+        except (DecodeError, ParseError, ValueError):
             return None  # it took the request; what else it says is nothing that OTLP knows
         return _rejected(answer)
 
-    def _reason(self, response: Any) -> str:
+    def _reason(self, response: Any, content: bytes) -> str:
         """What the collector says of a failure, a `google.rpc.Status`, if it says something that can be read."""
         from google.protobuf.message import DecodeError
         from google.rpc.status_pb2 import Status
 
-        kind, content = response.headers.get("Content-Type", ""), response.content[:10_000]
+        kind, content = response.headers.get("Content-Type", ""), content[:10_000]
         text = ""
         if "protobuf" in kind:
             try:
@@ -304,6 +309,34 @@ class _Http:
             text = content.decode("utf-8", "replace")
         text = " ".join(text.split())[:200]
         return f": {text}" if text else ""
+
+
+def _read(response: Any, timeout_s: float) -> bytes:
+    """What a collector answers, up to a length that no answer has, and within the time for it.
+
+    An answer of which more comes and comes would hold up everything behind it.
+    """
+    content, deadline = b"", time.monotonic() + timeout_s
+    for part in response.iter_content(8192):
+        content += part
+        if len(content) > _LONGEST_ANSWER or time.monotonic() > deadline:
+            response.close()
+            break
+    return content
+
+
+def _why(error: BaseException) -> str:
+    """Why a connection failed, in the words of the system; those of requests hold the whole URL."""
+    seen: BaseException | None = error
+    found = type(error).__name__
+    for _ in range(10):
+        if seen is None:
+            break
+        if isinstance(seen, OSError) and seen.strerror:
+            found = seen.strerror
+        inner: object = getattr(seen, "reason", None) or next(iter(seen.args), None)
+        seen = inner if isinstance(inner, BaseException) else seen.__cause__ or seen.__context__
+    return found
 
 
 def _as_it_is(request: Any) -> Any:
@@ -401,7 +434,8 @@ class _Grpc:
                 _content(target.certificate), _content(target.client_key), _content(target.client_certificate)
             )
         except OSError as error:
-            raise OtflowError(f"A certificate for {self._location} cannot be read: {error.strerror}") from None
+            message = f"A certificate for {self._location} cannot be read: {error.filename}: {error.strerror}"
+            raise StoreUnavailableError(message) from None
         return grpc.secure_channel(self._location, credentials, options)
 
     def _close(self) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import SpanProcessor
 
 from otflow.entities import SpanEvent
 from otflow.semconv import GenAI
 from otflow.tracing import evaluation_events, filters, guard, privacy
-from otflow.tracing.assembly import OpenTrace, open_traces
+from otflow.tracing.assembly import MOST_KNOWN, OpenTrace, open_traces
 from otflow.tracing.exporter import writer
 from otflow.tracing.opening import SCOPE, begins_again, open_trace
 from otflow.tracing.sdk_span import announced
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
 __all__ = ["OtflowSpanProcessor"]
-
-_MOST_KNOWN = 100_000
-"""Ids of spans that a trace remembers of other instrumentation, so that what starts late below them is known."""
 
 
 class OtflowSpanProcessor(SpanProcessor):
@@ -43,15 +40,18 @@ class OtflowSpanProcessor(SpanProcessor):
             if scope is not None and scope.name == SCOPE:
                 announced.span_id = context.span_id
                 return  # whoever starts a span of otflow's knows where its trace is to go
+            if not context.trace_flags.sampled:
+                return  # recorded for other span processors
             parent = span.parent
             trace = open_traces.of_span(context.trace_id)
             if trace is None or parent is None:
                 below = False
             else:
-                below = parent.span_id in trace.known or parent.span_id in trace.skipped
+                above = parent.span_id
+                below = above in trace.known or above in trace.live or above in trace.skipped
             if filters.admits(span, below):
                 self._admit(span, context, trace, below)
-            elif below and trace is not None and parent is not None and len(trace.skipped) < _MOST_KNOWN:
+            elif below and trace is not None and parent is not None and len(trace.skipped) < MOST_KNOWN:
                 trace.skipped[context.span_id] = trace.skipped.get(parent.span_id, parent.span_id)
         except Exception as error:
             guard.swallow("take a started span", error)
@@ -60,9 +60,11 @@ class OtflowSpanProcessor(SpanProcessor):
         parent_id = span.parent.span_id if span.parent is not None else 0
         if trace is None or (not below and begins_again(trace, parent_id)):
             trace = open_trace(span, span.name, parent_id, span.start_time or 0)
-        if len(trace.known) < _MOST_KNOWN:
+        if len(trace.known) < MOST_KNOWN:
             trace.known.add(context.span_id)
         trace.foreign.add(context.span_id)
+        held: Any = span
+        held._otflow_trace = trace  # as long as the span may end, its trace is found
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span; close its trace if it is the local root. Called in the thread that ends the span."""
@@ -96,6 +98,11 @@ class OtflowSpanProcessor(SpanProcessor):
                     writer.flush()
         except Exception as error:
             guard.swallow("take an ended span", error)
+
+    def end_failed(self, span: Span, error: Exception) -> None:
+        """Take a span of otflow's although another span processor failed on its end."""
+        guard.swallow("end a span in another span processor", error)
+        self.on_end(span)
 
     def shutdown(self) -> None:
         """Write what has ended. Spans that end later, in another provider, are still taken."""

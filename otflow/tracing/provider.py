@@ -140,6 +140,7 @@ def _join() -> SpanMaker:
     from otflow.tracing.sdk_span import SpanMaker
 
     processor = _processor = _processor or OtflowSpanProcessor()
+    LiveSpan.end_failed = processor.end_failed
     provider: Any = _state.given
     registered: Any = trace_api.get_tracer_provider()
     _state.private = None

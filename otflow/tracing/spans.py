@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
+from opentelemetry.trace import SpanContext, TraceFlags
 
 from otflow import clock
 from otflow.entities import (
@@ -20,9 +21,9 @@ from otflow.entities import (
 )
 from otflow.entities.policy import ContentPolicy
 from otflow.entities.values import dump, encode_attribute
-from otflow.semconv import SpanKey
+from otflow.semconv import TRACE_ID_PREFIX, SpanKey
 from otflow.tracing import guard, privacy, provider
-from otflow.tracing.assembly import OpenTrace, open_traces
+from otflow.tracing.assembly import MOST_KNOWN, OpenTrace, open_traces
 from otflow.tracing.current import current_span, for_sdk, with_current
 from otflow.tracing.exporter import writer
 from otflow.tracing.opening import begins_again, open_trace
@@ -60,8 +61,8 @@ def begin(
     start_time_ns: int | None = None,
     uri: str | None = None,
     experiment_id: str | None = None,
-) -> LiveSpan | None:
-    """Start a span under whatever span is current in `parent`; None where nothing is to be recorded.
+) -> tuple[LiveSpan | None, Context]:
+    """Start a span under whatever span is current in `parent`.
 
     Args:
         name: The span's name.
@@ -72,31 +73,37 @@ def begin(
         start_time_ns: Unix time in nanoseconds; now by default.
         uri: The store a new trace goes to; the current one by default.
         experiment_id: The experiment a new trace goes to; the active one by default.
+
+    Returns:
+        The span, None where nothing is to be recorded; and the context of what runs below it.
     """
     if not provider.is_enabled():
-        return None
+        return None, unsampled(parent)
     parent_context = current_span(parent).get_span_context()
     trace: OpenTrace | None = None
     if parent_context.trace_id:
         trace = open_traces.of_span(parent_context.trace_id)
     if _UNSAMPLED in parent:
-        return None
+        return None, parent
     if (trace is None or sampling_ratio is not None) and not provider.is_sampled(sampling_ratio):
-        return None
+        return None, unsampled(parent)
     if start_time_ns is None:
         start_time_ns = clock.now_ns()
     if LiveSpan.policy is not None:
         name = LiveSpan.policy.name(name)
     span = provider.maker().start(name, for_sdk(parent), parent_context, attributes, start_time_ns)
-    if not span.is_recording():
-        return None  # the application's own sampler said no
+    made: SpanContext = span.get_span_context()
+    if not span.is_recording():  # the application's own sampler said no; it is asked of what starts below, too
+        return None, unsampled(with_current(span, parent) if made.is_valid else parent)
+    if not made.trace_flags & TraceFlags.SAMPLED:  # recorded for other span processors than otflow's
+        return LiveSpan.wrap(span, f"{TRACE_ID_PREFIX}{made.trace_id:032x}"), with_current(span, parent)
     if trace is None or (trace.ended and begins_again(trace, parent_context.span_id)):
         trace = open_trace(span, name, parent_context.span_id, start_time_ns, destination, uri, experiment_id)
     live = LiveSpan.wrap(span, trace.trace_id)
-    span_id = span.get_span_context().span_id
-    trace.live[span_id] = live
-    trace.known.add(span_id)
-    return live
+    trace.live[made.span_id] = live
+    if len(trace.known) < MOST_KNOWN:
+        trace.known.add(made.span_id)
+    return live, with_current(span, parent)
 
 
 def encoded(
@@ -110,9 +117,10 @@ def encoded(
         _logger.warning("Attributes must be a dictionary, not %s; ignored.", type(attributes).__name__)
         return found
     for key, value in attributes.items():
-        kept = encode_attribute(str(key), value) if policy is None else policy.attribute(str(key), value)
-        if kept is not None:
-            found[str(key)] = kept
+        if policy is None:
+            found[str(key)] = encode_attribute(str(key), value)
+        elif (kept := policy.attribute(str(key), value)) is not None:
+            found[policy.key(str(key))] = kept
     return found
 
 
@@ -176,22 +184,24 @@ class SpanScope(contextlib.ContextDecorator):
     def _begin(self) -> LiveSpan:
         name, span_type, attributes, destination = self._arguments
         self._previous = previous = otel_context.get_current()
-        live = begin(str(name), encoded(span_type, attributes, LiveSpan.policy), previous, destination=destination)
+        given = encoded(span_type, attributes, LiveSpan.policy)
+        live, below = begin(str(name), given, previous, destination=destination)
+        self._token = otel_context.attach(below)
         if live is None:
-            self._token = otel_context.attach(unsampled(previous))
             return cast("LiveSpan", _NO_OP)
         if destination is not None and live.parent_id is not None:
             _logger.warning("trace_destination is for the root span of a trace; on span %r it is ignored.", name)
-        self._token = otel_context.attach(with_current(live.otel_span, previous))
         self._live = live
         return live
 
     def __exit__(self, exc_type: object, exc: BaseException | None, tb: object) -> None:
         live, token = self._live, self._token
-        if live is not None:
-            finish(live, exc)
-        if token is not None:
-            detach(token, self._previous, live)
+        try:
+            if live is not None:
+                finish(live, exc)
+        finally:  # Ctrl-C may come in between
+            if token is not None:
+                detach(token, self._previous, live)
 
 
 def unsampled(parent: Context) -> Context:
@@ -307,7 +317,7 @@ def start_detached(
         if not isinstance(parent_span, LiveSpan):  # pyright: ignore[reportUnnecessaryIsInstance]
             return cast("LiveSpan", _NO_OP)  # below a NoOpSpan nothing is recorded
         parent = with_current(parent_span.otel_span, parent)
-    live = begin(
+    live, _ = begin(
         str(name),
         all_attributes,
         parent,

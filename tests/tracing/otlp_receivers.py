@@ -1,18 +1,24 @@
 """A collector for tests, in a process of its own: OTLP by HTTP (protobuf and JSON) and by gRPC.
 
-    python otlp_receivers.py http|grpc OUTPUT [ANSWER ...]
+    python otlp_receivers.py [--port N] [--certificate FILE [--clients FILE]] http|grpc OUTPUT [ANSWER ...]
 
 Prints its port, then answers the requests one after the other as told: `ok`, `503` (any HTTP status), `503:1` (with
 Retry-After), `partial:2:why`, and for gRPC the name of a status, `UNAVAILABLE`, or `RESOURCE_EXHAUSTED:0.2` (with
-RetryInfo); then all of the rest with `ok`. What it took is written to OUTPUT, one JSON object a line.
+RetryInfo); `hang` (no answer), and for HTTP `drop` (the connection is closed), `endless` (an answer without end),
+`page` (200, with a page for people), `to:URL` (a redirect); then all of the rest with `ok`. What it took is written to
+OUTPUT, one JSON object a line. With --certificate, it speaks TLS; with --clients, to those only whose certificate is of
+that authority.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
+import contextlib
 import gzip
 import http.server
 import json
+import ssl
 import subprocess
 import sys
 import time
@@ -23,10 +29,21 @@ from typing import Any
 class Receiver:
     """A collector that runs, and what it got."""
 
-    def __init__(self, kind: str, directory: Path, *answers: str) -> None:
+    def __init__(
+        self,
+        kind: str,
+        directory: Path,
+        *answers: str,
+        port: int = 0,
+        certificate: Path | None = None,
+        clients: Path | None = None,
+    ) -> None:
         self.output = directory / f"{kind}-{time.monotonic_ns()}.jsonl"
         self.output.touch()
-        command = [sys.executable, __file__, kind, str(self.output), *answers]
+        command = [sys.executable, __file__, "--port", str(port)]
+        command += ["--certificate", str(certificate)] if certificate else []
+        command += ["--clients", str(clients)] if clients else []
+        command += [kind, str(self.output), *answers]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
@@ -65,8 +82,11 @@ def _note(output: str, **what: Any) -> None:
         file.write(json.dumps(what) + "\n")
 
 
-def _serve_http(output: str, answers: list[str]) -> None:
+def _serve_http(options: argparse.Namespace) -> None:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+    output: str = options.output
+    answers: list[str] = options.answers
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -83,8 +103,17 @@ def _serve_http(output: str, answers: list[str]) -> None:
             answer = answers.pop(0) if answers else "ok"
             headers = {name.lower(): value for name, value in self.headers.items()}
             _note(output, path=self.path, headers=headers, answer=answer, body=base64.b64encode(body).decode())
+            if answer in _UNFINISHED:
+                self.unfinished(answer)
+                return
             response: Any = ExportTraceServiceResponse()
             status, _, pause = answer.partition(":")
+            if status == "to":
+                self.send_response(307)
+                self.send_header("Location", pause)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             if status == "partial":
                 count, _, why = pause.partition(":")
                 response.partial_success.rejected_spans = int(count)
@@ -99,15 +128,42 @@ def _serve_http(output: str, answers: list[str]) -> None:
             self.end_headers()
             self.wfile.write(content)
 
+        def unfinished(self, answer: str) -> None:
+            self.close_connection = True
+            if answer == "hang":
+                time.sleep(600)
+            if answer == "drop":
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<h1>Sign in</h1>")
+            with contextlib.suppress(OSError):
+                while answer == "endless":
+                    self.wfile.write(b"." * 100)
+                    time.sleep(0.05)
+
         def log_message(self, *arguments: Any) -> None:
             del arguments
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, *arguments: Any) -> None:
+            del arguments  # clients that hang up
+
+    server = Server(("127.0.0.1", options.port), Handler)
+    if options.certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=options.clients)
+        context.load_cert_chain(options.certificate)
+        context.verify_mode = ssl.CERT_REQUIRED if options.clients else ssl.CERT_NONE
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     print(server.server_port, flush=True)  # noqa: T201 - read by `Receiver`
     server.serve_forever()
 
 
-def _serve_grpc(output: str, answers: list[str]) -> None:
+_UNFINISHED = ("hang", "drop", "endless", "page")
+
+
+def _serve_grpc(options: argparse.Namespace) -> None:
     from concurrent import futures
 
     import grpc
@@ -116,12 +172,17 @@ def _serve_grpc(output: str, answers: list[str]) -> None:
     from google.rpc.status_pb2 import Status
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+    output: str = options.output
+    answers: list[str] = options.answers
+
     def export(body: bytes, context: Any) -> bytes:
         answer = answers.pop(0) if answers else "ok"
         headers = {key: str(value) for key, value in context.invocation_metadata()}
         _note(output, headers=headers, answer=answer, body=base64.b64encode(body).decode())
         response: Any = ExportTraceServiceResponse()
         kind, _, rest = answer.partition(":")
+        if kind == "hang":
+            time.sleep(600)
         if kind == "partial":
             count, _, why = rest.partition(":")
             response.partial_success.rejected_spans = int(count)
@@ -140,12 +201,30 @@ def _serve_grpc(output: str, answers: list[str]) -> None:
     handler = grpc.method_handlers_generic_handler(name, {"Export": grpc.unary_unary_rpc_method_handler(export)})
     server = grpc.server(futures.ThreadPoolExecutor(2))
     server.add_generic_rpc_handlers((handler,))
-    port = server.add_insecure_port("127.0.0.1:0")
+    address = f"127.0.0.1:{options.port}"
+    if options.certificate:
+        chain = Path(options.certificate).read_bytes()
+        clients = Path(options.clients).read_bytes() if options.clients else None
+        credentials = grpc.ssl_server_credentials([(chain, chain)], clients, options.clients is not None)
+        port = server.add_secure_port(address, credentials)
+    else:
+        port = server.add_insecure_port(address)
     server.start()
     print(port, flush=True)  # noqa: T201 - read by `Receiver`
     server.wait_for_termination()
 
 
+def _main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--certificate")
+    parser.add_argument("--clients")
+    parser.add_argument("kind")
+    parser.add_argument("output")
+    parser.add_argument("answers", nargs="*")
+    options = parser.parse_args()
+    (_serve_http if options.kind == "http" else _serve_grpc)(options)
+
+
 if __name__ == "__main__":
-    serve = _serve_http if sys.argv[1] == "http" else _serve_grpc
-    serve(sys.argv[2], sys.argv[3:])
+    _main()

@@ -50,7 +50,7 @@ def test_a_cell_shows_the_traces_that_it_made(tmp_path):
         "found = otflow.search_traces(max_results=2, return_type='list')",
         "try:\n    otflow.trace(lambda: 1 / 0, name='fails')()\nexcept ZeroDivisionError: pass",
         "for _ in range(14): answer('many')",
-        "otflow.tracing.disable_notebook_display(); answer('hidden'); otflow.get_trace(otflow.get_last_active_trace_id())",
+        "otflow.tracing.disable_notebook_display()\nanswer('no')\notflow.get_trace(otflow.get_last_active_trace_id())",
         "otflow.tracing.enable_notebook_display(); answer('again')",
     )
     assert (len(pages(setup)), len(pages(quiet))) == (0, 0)

@@ -241,6 +241,87 @@ CASES = {
         use(0)
         assert "http0" not in stored() and "http0" not in seen(door)
         """,
+    "a sampler that drops the root, as it is asked of what starts below": """
+        door = Door()
+        api.set_tracer_provider(provider(door, sampler=sampling.ParentBased(ByName(agent=sampling.Decision.DROP))))
+        other = api.get_tracer("other")
+        def http():
+            with other.start_as_current_span("http"), otflow.start_span("tool"):
+                pass
+        def stream():
+            http()
+            yield 1
+        with otflow.start_span("agent"):
+            http()
+        otflow.trace(http, name="agent")()
+        list(otflow.trace(stream, name="agent")())
+        same((seen(door), stored()), ({}, {}))
+        """,
+    "a sampler by ratio decides of whole traces": """
+        door = Door()
+        api.set_tracer_provider(provider(door, sampler=sampling.ParentBasedTraceIdRatio(0.5)))
+        other = api.get_tracer("other")
+        for number in range(100):
+            with otflow.start_span(f"agent{number}"), other.start_as_current_span(f"http{number}"):
+                pass
+        found = seen(door)
+        assert 0 < len(found) < 200
+        assert all(parent == f"agent{name[4:]}" for name, parent in found.items() if name.startswith("http"))
+        same(stored(), found)
+        """,
+    "spans that are recorded and not sampled": """
+        door, ended = Door(), []
+        class Counting(SpanProcessor):
+            def on_end(self, span): ended.append(span.name)
+        made = provider(door, sampler=ByName(agent=sampling.Decision.RECORD_ONLY))
+        made.add_span_processor(Counting())
+        api.set_tracer_provider(made)
+        otflow.trace(lambda: otflow.update_current_trace(tags={"a": "b"}), name="agent")()
+        same((ended, seen(door), stored()), (["agent"], {}, {}))
+        """,
+    "a span processor before otflow's that fails at the end": """
+        made = provider()
+        made.add_span_processor(Failing("end"))
+        api.set_tracer_provider(made)
+        with otflow.start_span("agent"):
+            same(otflow.trace(lambda: 3, name="tool")(), 3)
+        otflow.start_span_no_context("detached").end()
+        same(stored(), {"agent": None, "tool": "agent", "detached": None})
+        """,
+    "what ends late, while the next root below the same span is open": """
+        api.set_tracer_provider(provider())
+        other = api.get_tracer("other")
+        with other.start_as_current_span("server"):
+            with otflow.start_span("first") as first:
+                background = otflow.start_span_no_context("background", parent_span=first)
+                http = other.start_span("http")
+            for number in range(3):
+                with otflow.start_span(f"next{number}"), otflow.start_span(f"inside{number}"):
+                    pass
+            with otflow.start_span("last"):
+                with api.use_span(http), other.start_as_current_span("below http"):
+                    pass
+                otflow.start_span_no_context("below", parent_span=background).end()
+                background.end()
+                http.end()
+        same(stored(), {"first": None, "background": "first", "below": "background", "http": "first",
+                        "below http": "http", "last": None, **{f"next{n}": None for n in range(3)},
+                        **{f"inside{n}": f"next{n}" for n in range(3)}})
+        """,
+    "what ends after very many other traces": """
+        api.set_tracer_provider(provider())
+        with otflow.start_span("root") as root:
+            background = otflow.start_span_no_context("background", parent_span=root)
+            http = api.get_tracer("other").start_span("http")
+        for _ in range(2000):
+            with otflow.start_span("other"):
+                pass
+        background.end()
+        http.end()
+        found = otflow.get_trace(root.trace_id).data.spans
+        same({span.name: span.end_time_ns is not None for span in found},
+             {"root": True, "background": True, "http": True})
+        """,
 }
 PRIVATE = {
     "a private provider beside a remote parent": """
