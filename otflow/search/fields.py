@@ -145,7 +145,8 @@ EXPERIMENT_FIELDS: Final = Entity(
     noun="an experiment",
     names=_names(_EXPERIMENT_ATTRIBUTES, ("attribute", "attributes")),
     prefixes={"tag": _E.TAG, "tags": _E.TAG},
-    # What the released MLflow does; its documentation says the last updated first.
-    default_order=(OrderKey(_E.CREATION_TIME, descending=True), OrderKey(_E.EXPERIMENT_ID)),
+    # What the released MLflow does (its documentation says the last updated first), but for experiments of one
+    # millisecond: among these too the newest is first.
+    default_order=(OrderKey(_E.CREATION_TIME, descending=True),),
     tie_break=(OrderKey(_E.EXPERIMENT_ID, descending=True),),
 )

@@ -343,12 +343,9 @@ def test_order_by(clauses: list[str] | None, keys: list[OrderKey]):
 
 
 def test_order_of_experiments():
-    by_id, newest = OrderKey(ExperimentField.EXPERIMENT_ID), OrderKey(ExperimentField.CREATION_TIME, descending=True)
-    assert parse_order_by(None, EXPERIMENT_FIELDS) == (newest, by_id)
-    assert parse_order_by(["name"], EXPERIMENT_FIELDS) == (
-        OrderKey(ExperimentField.NAME),
-        OrderKey(ExperimentField.EXPERIMENT_ID, descending=True),
-    )
+    by_id = OrderKey(ExperimentField.EXPERIMENT_ID, descending=True)
+    assert parse_order_by(None, EXPERIMENT_FIELDS) == (OrderKey(ExperimentField.CREATION_TIME, descending=True), by_id)
+    assert parse_order_by(["name"], EXPERIMENT_FIELDS) == (OrderKey(ExperimentField.NAME), by_id)
 
 
 @pytest.mark.parametrize(
