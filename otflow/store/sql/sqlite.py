@@ -125,6 +125,7 @@ class SQLiteDatabase(Database):
                 f"the store at {self.uri} was busy with another thread's write for {self.timeout_s:g} seconds"
             )
         try:
+            self._check_open()  # it may have been closed meanwhile
             with self._in_gate():
                 session = self._write_session
                 if session is None:

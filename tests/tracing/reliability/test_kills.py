@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -173,7 +174,8 @@ def test_stopped_and_continued(tmp_path):
     for _ in range(3):
         child.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, child.pid, os.WSTOPPED)
-        with sqlite3.connect(tmp_path / "t.db", timeout=0.2) as other:  # what is stopped holds no lock for long
+        # What is stopped holds no lock for long.
+        with contextlib.closing(sqlite3.connect(tmp_path / "t.db", timeout=0.2)) as other:
             other.execute("SELECT COUNT(*) FROM spans").fetchall()
         child.send_signal(signal.SIGCONT)
         time.sleep(0.05)
