@@ -159,7 +159,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-if "IPython" in sys.modules:  # in a notebook, its cells are listened to
+if getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)():  # in a notebook, its cells are listened to
     from otflow.tracing.notebook import enter as _enter_notebook
 
     _enter_notebook()

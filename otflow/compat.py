@@ -19,7 +19,12 @@ from otflow import semconv
 from otflow.errors import InvalidStateError
 
 if TYPE_CHECKING:
+    from contextvars import Token
     from importlib.metadata import Distribution, DistributionFinder
+
+    from opentelemetry.context import Context
+
+    from otflow.entities import LiveSpan
 
 __all__ = ["install_as_mlflow", "uninstall_as_mlflow"]
 
@@ -75,15 +80,29 @@ def _constants() -> dict[str, type]:
     made: dict[str, type] = {}
     for name, (keys, members) in _CONSTANTS.items():
         pairs = (member.partition("=") for member in members.split())
-        made[name] = type(name, (), {theirs: getattr(keys, ours or theirs) for theirs, _, ours in pairs})
+        values = {theirs: getattr(keys, ours or theirs) for theirs, _, ours in pairs}
+        made[name] = type(name, (), {**values, "__module__": "mlflow.tracing.constant"})
     return made
 
 
 # Those that are made here, with what is in them; where otflow comes to have one, that is the one.
 _MADE: Final[dict[str, dict[str, Any]]] = {
     "mlflow.genai": {"__path__": []},
-    "mlflow.tracing.constant": _constants(),
+    "mlflow.tracing.constant": {
+        **_constants(),
+        "TRACE_REQUEST_ID_PREFIX": semconv.TRACE_ID_PREFIX,
+        "TRACE_SCHEMA_VERSION": int(semconv.TRACE_SCHEMA_VERSION),
+        "TRACE_SCHEMA_VERSION_KEY": semconv.Metadata.SCHEMA_VERSION,
+    },
     "mlflow.version": {"VERSION": _VERSION},
+}
+
+# Names that MLflow has in a module which otflow has, too, and otflow has elsewhere: the module that has them.
+_ADDED: Final[dict[str, dict[str, str]]] = {
+    "mlflow": {"MlflowException": "otflow.exceptions"},
+    "mlflow.entities.span": dict.fromkeys(("LiveSpan", "NoOpSpan", "SpanEvent", "SpanStatus"), "otflow.entities"),
+    "mlflow.tracing.provider": dict.fromkeys(("detach_span_from_context", "set_span_in_context"), "otflow.compat"),
+    "mlflow.tracking": dict.fromkeys(("get_tracking_uri", "is_tracking_uri_set", "set_tracking_uri"), "otflow"),
 }
 
 # Modules of otflow that have the name of a module of MLflow, or might come to, and mean another thing.
@@ -99,7 +118,8 @@ def install_as_mlflow(force: bool = False) -> None:
 
     Call it before anything imports MLflow. MLflow need not be installed, and is not touched where it is. Code that
     asks for its version is told 3.10.1, the release whose API otflow has; what otflow has not raises an
-    `AttributeError` or a `ModuleNotFoundError` that says so. A second call does nothing.
+    `AttributeError` or a `ModuleNotFoundError` that says so. A second call does nothing. Processes that this one starts
+    have to call it, too.
 
     Args:
         force: Also if MLflow itself has been imported. What has taken things out of it before keeps those.
@@ -139,9 +159,9 @@ def uninstall_as_mlflow() -> None:
     sys.meta_path.remove(_finder)
     for name in _loaded():
         del sys.modules[name]
-    for parent, child, module in _finder.bound:
-        if parent.__dict__.get(child) is module:
-            delattr(parent, child)
+    for module, name, value in _finder.bound:
+        if module.__dict__.get(name) is value:
+            delattr(module, name)
     _finder.bound.clear()
     sys.modules.update(_finder.replaced)
     _finder.replaced.clear()
@@ -187,9 +207,15 @@ class _Loader(Loader):
             made = sys.modules[name] = importlib.import_module(home)
         else:
             vars(module).update(_MADE[name], __getattr__=_refusing(name))
+            module.__file__ = __file__
         parent, _, child = name.rpartition(".")
         if child not in vars(sys.modules[parent]):
             _finder.bound.append((sys.modules[parent], child, made))
+        for added, where in _ADDED.get(name, {}).items():
+            if added not in vars(made):
+                value = getattr(importlib.import_module(where), added)
+                setattr(made, added, value)
+                _finder.bound.append((made, added, value))
 
 
 def _make_top(module: types.ModuleType) -> None:
@@ -197,6 +223,8 @@ def _make_top(module: types.ModuleType) -> None:
     otflow = importlib.import_module("otflow")
 
     def attribute(name: str) -> Any:
+        if name in _ADDED["mlflow"]:
+            return getattr(importlib.import_module(_ADDED["mlflow"][name]), name)
         if not name.startswith("_") and name not in _OWN:
             value = getattr(otflow, name, _NOTHING)
             if value is not _NOTHING and not isinstance(value, types.ModuleType):
@@ -223,17 +251,47 @@ def _refusing(module: str) -> Any:
     return attribute
 
 
+def set_span_in_context(span: LiveSpan) -> Token[Context]:
+    """Make a span of `start_span_no_context` current; what `mlflow.tracing.provider` has for callbacks.
+
+    Args:
+        span: The span.
+
+    Returns:
+        What `detach_span_from_context` takes.
+    """
+    from opentelemetry import context as otel_context
+
+    from otflow.entities import LiveSpan
+    from otflow.tracing.current import with_current
+
+    before = otel_context.get_current()
+    recorded = isinstance(span, LiveSpan)  # pyright: ignore[reportUnnecessaryIsInstance] - else a NoOpSpan
+    return otel_context.attach(with_current(span.otel_span, before) if recorded else before)
+
+
+def detach_span_from_context(token: Token[Context]) -> None:
+    """Undo `set_span_in_context`.
+
+    Args:
+        token: What that returned.
+    """
+    from opentelemetry import context as otel_context
+
+    otel_context.detach(token)
+
+
 class _Finder:
     """What `sys.meta_path` holds while otflow stands in for MLflow.
 
     Attributes:
         replaced: The modules of MLflow itself that were imported before, to be put back.
-        bound: Parent, name and module, where an import of MLflow's layout added the name to otflow's module.
+        bound: Module, name and value, where an import of MLflow's layout added the name to otflow's module.
     """
 
     def __init__(self) -> None:
         self.replaced: dict[str, types.ModuleType] = {}
-        self.bound: list[tuple[types.ModuleType, str, types.ModuleType]] = []
+        self.bound: list[tuple[types.ModuleType, str, Any]] = []
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
@@ -244,6 +302,10 @@ class _Finder:
             return None
         if fullname == "mlflow" or fullname in _MADE or _home(fullname) is not None:
             return ModuleSpec(fullname, _Loader(), is_package=fullname in {"mlflow", "mlflow.genai"})
+        # Who only asks whether there is one (importlib.util.find_spec) is told no; an import is told why.
+        asking = sys._getframe(2)  # pyright: ignore[reportPrivateUsage] - behind importlib's own
+        if asking.f_globals.get("__name__") == "importlib.util":
+            return None
         # Else the path of otflow's package would be searched next, and a second copy of its module be made.
         raise ModuleNotFoundError(_missing(fullname), name=fullname)
 
@@ -251,22 +313,29 @@ class _Finder:
         """Nothing is cached."""
 
     def find_distributions(self, context: DistributionFinder.Context | None = None) -> Iterator[Distribution]:
-        """The metadata of the distribution `mlflow`, for those who ask for its version."""
+        """The metadata of MLflow's distributions, for those who ask for a version."""
         from importlib.metadata import Distribution
 
         class Standin(Distribution):
+            def __init__(self, of: str) -> None:
+                self.of = of
+
             def read_text(self, filename: str) -> str | None:
+                if filename == "top_level.txt":
+                    return "mlflow\n"
                 if filename != "METADATA":
                     return None
-                return f"Metadata-Version: 2.1\nName: mlflow\nVersion: {_VERSION}\nSummary: otflow in its place\n"
+                return f"Metadata-Version: 2.1\nName: {self.of}\nVersion: {_VERSION}\nSummary: otflow in its place\n"
 
             def locate_file(self, path: Any) -> Any:
                 from pathlib import Path
 
                 return Path(str(importlib.import_module("otflow").__file__)).parent / path
 
-        if context is not None and (context.name or "").lower() == "mlflow":
-            yield Standin()
+        wanted = context.name if context is not None else None
+        for of in ("mlflow", "mlflow-skinny", "mlflow-tracing"):  # of which the first brings the others
+            if wanted is None or wanted.lower().replace("_", "-") == of:
+                yield Standin(of)
 
 
 _finder: Final[Any] = _Finder()

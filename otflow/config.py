@@ -7,10 +7,11 @@ each time a setting is asked for; nothing is kept but the last value that was pa
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, cast
 from urllib.parse import unquote, urlsplit
@@ -500,7 +501,8 @@ KNOWN_EXPORTERS: Final = frozenset({*_OTLP_EXPORTERS, "console", "none"})
 _GRPC_SCHEMES: Final = ("unix:", "unix-abstract:", "dns:", "ipv4:", "ipv6:", "vsock:")
 """Source: gRPC Name Resolution."""
 _OTLP_PREFIXES: Final = ("OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_")
-_INDEFINITELY_MS: Final = 24 * 3600 * 1000.0
+_INDEFINITELY_MS: Final = 60_000.0
+"""What a timeout of 0 means: a collector that never answers must not keep the process from ending."""
 
 
 def _otlp_endpoint() -> tuple[str, str | None]:
@@ -541,7 +543,7 @@ def _one_of(*values: str) -> Callable[[str], str]:
 
 
 def _milliseconds(text: str) -> float:
-    # As the specification says, though OpenTelemetry's own exporters for Python count in seconds. 0 is without end.
+    # As the specification says, though OpenTelemetry's own exporters for Python count in seconds.
     try:
         value = float(text)
     except ValueError:
@@ -608,6 +610,24 @@ def otel_limits(report: Report) -> dict[str, int]:
     return found
 
 
+@contextlib.contextmanager
+def importing_the_sdk() -> Generator[None]:
+    """For the time in which the SDK is imported: without OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, if that is no number.
+
+    The SDK reads this one limit as it is imported, and cannot be imported where it is malformed.
+    """
+    name = "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
+    text = os.environ.get(name, "").strip()
+    if not text or (text.isascii() and text.isdigit()):
+        yield
+        return
+    before = os.environ.pop(name)
+    try:
+        yield
+    finally:
+        os.environ[name] = before
+
+
 def otel_sampler() -> tuple[str, str]:
     """OTEL_TRACES_SAMPLER, in lower case, and OTEL_TRACES_SAMPLER_ARG; empty where they are not set."""
     name, argument = os.environ.get("OTEL_TRACES_SAMPLER", ""), os.environ.get("OTEL_TRACES_SAMPLER_ARG", "")
@@ -638,6 +658,11 @@ def wants_latest_genai() -> bool:
     """
     words = os.environ.get("OTEL_SEMCONV_STABILITY_OPT_IN", "").split(",")
     return "gen_ai_latest_experimental" in (word.strip() for word in words)
+
+
+def environment() -> dict[str, str]:
+    """A copy of the environment."""
+    return dict(os.environ)
 
 
 def default_environment(variables: Mapping[str, str]) -> None:

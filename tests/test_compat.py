@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -19,6 +21,7 @@ def run(code: str, directory: Path, installed: bool = True) -> str:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -113,6 +116,9 @@ def test_what_is_missing_is_named(tmp_path):
             ("from mlflow.entities import no_such_name", ImportError, "no_such_name"),
             ("from mlflow import no_such_name", ImportError, "no_such_name"),
             ("import mlflow.store", ModuleNotFoundError, "mlflow.store"),
+            ("import mlflow.pyfunc", ModuleNotFoundError, "mlflow.pyfunc"),
+            ("from mlflow.pyfunc import PythonModel", ModuleNotFoundError, "mlflow.pyfunc"),
+            ("from mlflow.genai import no_such_name", ImportError, "no_such_name"),
             ("mlflow.config", AttributeError, "mlflow.config"),
         ]:
             message = said(code, kind)
@@ -120,6 +126,108 @@ def test_what_is_missing_is_named(tmp_path):
         assert not hasattr(mlflow, "no_such_name")
     """
     run(code, tmp_path)
+
+
+def test_who_only_asks_is_told_no(tmp_path):
+    code = """
+        import importlib.util, pkgutil, runpy
+        assert importlib.util.find_spec("mlflow") is not None
+        assert importlib.util.find_spec("mlflow.tracing") is not None
+        assert importlib.util.find_spec("mlflow.pyfunc") is None
+        assert importlib.util.find_spec("mlflow.entities.no_such_name") is None
+        import mlflow
+        assert list(pkgutil.walk_packages(mlflow.__path__, "mlflow.")) == []
+        try:
+            runpy.run_module("mlflow")
+        except ImportError as error:
+            assert "mlflow" in str(error)
+        else:
+            raise AssertionError
+    """
+    run(code, tmp_path)
+
+
+def test_the_questions_that_packages_ask_about_the_version(tmp_path):
+    code = """
+        import importlib.metadata as metadata, re
+        import mlflow
+        for name in ("mlflow", "MLflow", "mlflow-skinny", "mlflow_tracing"):
+            assert metadata.version(name) == mlflow.__version__ == "3.10.1", name
+        assert tuple(int(part) for part in mlflow.__version__.split(".")) >= (2, 14)
+        found = metadata.distribution("mlflow")
+        assert (found.metadata["Name"], found.requires, list(found.entry_points)) == ("mlflow", None, [])
+        assert metadata.packages_distributions()["mlflow"] == ["mlflow", "mlflow-skinny", "mlflow-tracing"]
+        from packaging.version import Version
+        assert Version("2.14") <= Version(mlflow.__version__) < Version("4")
+        uninstall_as_mlflow()
+        try:
+            metadata.version("mlflow-skinny")
+        except metadata.PackageNotFoundError:
+            pass
+        else:
+            raise AssertionError
+    """
+    run(code, tmp_path)
+
+
+def test_names_that_otflow_has_elsewhere(tmp_path):
+    code = """
+        import otflow, otflow.entities.span, otflow.tracing.provider, otflow.tracking
+        modules = (otflow.entities.span, otflow.tracing.provider, otflow.tracking)
+        before = [set(vars(module)) for module in modules]
+        from mlflow import MlflowException
+        from mlflow.entities.span import LiveSpan, NoOpSpan, Span, SpanEvent, SpanStatus, SpanType
+        from mlflow.tracing.provider import detach_span_from_context, set_span_in_context
+        from mlflow.tracing.constant import TRACE_REQUEST_ID_PREFIX, TRACE_SCHEMA_VERSION
+        from mlflow.tracking import get_tracking_uri
+        import mlflow.entities.span as span_module
+        assert MlflowException is otflow.OtflowError and LiveSpan is otflow.entities.LiveSpan
+        assert span_module.LiveSpan is LiveSpan and get_tracking_uri is otflow.get_tracking_uri
+        assert (TRACE_REQUEST_ID_PREFIX, TRACE_SCHEMA_VERSION) == ("tr-", 3)
+        root = otflow.start_span_no_context("root")
+        token = set_span_in_context(root)
+        assert otflow.get_current_active_span().span_id == root.span_id
+        with otflow.start_span("child") as child:
+            assert child.parent_id == root.span_id
+        detach_span_from_context(token)
+        assert otflow.get_current_active_span() is None
+        root.end()
+        otflow.tracing.disable()
+        detach_span_from_context(set_span_in_context(otflow.start_span_no_context("none")))
+        uninstall_as_mlflow()
+        assert [set(vars(module)) for module in modules] == before
+    """
+    run(code, tmp_path)
+
+
+def test_pickled_and_patched(tmp_path):
+    code = """
+        import pickle
+        from unittest import mock
+        import mlflow
+        from mlflow.tracing.constant import SpanAttributeKey
+        for value in (mlflow.entities.Feedback(name="a", value=1), mlflow.trace, SpanAttributeKey):
+            assert pickle.loads(pickle.dumps(value)) == value
+        pickled = pickle.dumps(mlflow.entities.Feedback(name="a", value=1))
+        error = pickle.loads(pickle.dumps(mlflow.exceptions.MlflowException("x")))
+        assert str(error) == "x"
+        with mock.patch("mlflow.start_span") as patched:
+            mlflow.start_span("a")
+        assert patched.called and mlflow.start_span is not patched
+        uninstall_as_mlflow()
+        assert pickle.loads(pickled).value == 1
+    """
+    run(code, tmp_path)
+
+
+def test_a_program_that_is_run_as_a_module(tmp_path):
+    (tmp_path / "program").mkdir()
+    (tmp_path / "program" / "__init__.py").write_text(INSTALLED)
+    (tmp_path / "program" / "__main__.py").write_text("import mlflow\nprint(mlflow.__version__)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "program"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout == "3.10.1\n"
 
 
 def test_twice_is_once_and_uninstalling_undoes_it(tmp_path):
@@ -240,3 +348,94 @@ def test_a_callback_written_for_mlflow_traces(tmp_path):
         ]
     """
     run(code, tmp_path)
+
+
+# -- litellm -------------------------------------------------------------------------------------------------------
+
+LITELLM = """
+import asyncio, json, time
+from otflow.compat import install_as_mlflow
+install_as_mlflow()
+import otflow
+import litellm
+
+litellm.success_callback = ["mlflow"]
+litellm.failure_callback = ["mlflow"]
+litellm.suppress_debug_info = True
+
+def ask(question, function=litellm.completion, **more):
+    more = {"mock_response": "an answer", **more}
+    return function(model="gpt-4o-mini", messages=[{"role": "user", "content": question}], **more)
+
+def spans():
+    otflow.flush_trace_async_logging()
+    return {
+        span.inputs["messages"][0]["content"]: (trace, span)
+        for trace in otflow.search_traces(return_type="list")
+        for span in trace.data.spans
+        if span.inputs
+    }
+
+def wait_for(*questions):  # it calls back in threads of its own
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not set(questions) <= set(spans()):
+        time.sleep(0.05)
+
+ask("plain")
+"".join(part.choices[0].delta.content or "" for part in ask("streamed", stream=True))
+try:
+    ask("failing", mock_response=Exception("boom"))
+except Exception:
+    pass
+with otflow.start_span("outer") as outer:
+    ask("below", metadata={"tags": ["a"]})
+    wait_for("below")
+
+async def main():
+    await ask("async", litellm.acompletion, metadata={"tags": ["a"]})
+    async for part in await ask("async streamed", litellm.acompletion, stream=True):
+        pass
+    await asyncio.to_thread(wait_for, "async", "async streamed")
+
+asyncio.run(main())
+wait_for("plain", "streamed", "failing")
+print(json.dumps({
+    question: {
+        "name": span.name, "type": span.span_type, "state": trace.info.state.value, "model": span.attributes["model"],
+        "answer": (span.outputs or {}).get("choices", [{}])[0].get("message", {}).get("content"),
+        "usage": trace.info.token_usage["output_tokens"] > 0,
+        "events": [event.name for event in span.events],
+        "below": span.parent_id == outer.span_id, "tagged": "a" in trace.info.tags,
+    }
+    for question, (trace, span) in spans().items()
+}))
+"""
+
+
+def test_litellm_s_callback_for_mlflow(tmp_path):
+    python = os.environ.get("OTFLOW_TEST_LITELLM_PYTHON", "")
+    if not python:
+        pytest.skip("OTFLOW_TEST_LITELLM_PYTHON names no Python with litellm and otflow")
+    done = subprocess.run(
+        [python, "-c", LITELLM],
+        cwd=tmp_path,
+        env={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"},  # else it asks the network for prices
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert "otflow" not in done.stderr, done.stderr
+    common = {"type": "LLM", "model": "gpt-4o-mini", "state": "OK", "events": [], "usage": True, "below": False}
+    common |= {"answer": "an answer", "tagged": False}
+    sync, later = {"name": "litellm-completion", **common}, {"name": "litellm-acompletion", **common}
+    failing = {**sync, "state": "ERROR", "answer": None, "events": ["exception"], "usage": False}
+    assert found == {
+        "plain": sync,
+        "streamed": sync,
+        "failing": failing,
+        "below": {**sync, "below": True},
+        "async": {**later, "tagged": True},
+        "async streamed": later,
+    }

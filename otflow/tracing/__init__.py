@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from otflow.tracing.notebook import disable_notebook_display, enable_notebook_display
     from otflow.tracing.privacy import set_privacy_rules
     from otflow.tracing.propagation import (
+        get_tracing_context_environment,
         get_tracing_context_headers_for_http_request,
+        set_tracing_context_from_environment,
         set_tracing_context_from_http_request_headers,
     )
     from otflow.tracing.provider import (
@@ -39,6 +41,7 @@ _HOMES: dict[str, str] = {
     "disable_notebook_display": "notebook",
     "enable": "provider",
     "enable_notebook_display": "notebook",
+    "get_tracing_context_environment": "propagation",
     "get_tracing_context_headers_for_http_request": "propagation",
     "print_trace": "display",
     "render_trace": "display",
@@ -48,6 +51,7 @@ _HOMES: dict[str, str] = {
     "set_span_chat_tools": "chat",
     "set_span_filter": "filters",
     "set_tracer_provider": "provider",
+    "set_tracing_context_from_environment": "propagation",
     "set_tracing_context_from_http_request_headers": "propagation",
     "trace_client": "http",
     "trace_session": "http",
@@ -65,6 +69,7 @@ __all__ = [
     "disable_notebook_display",
     "enable",
     "enable_notebook_display",
+    "get_tracing_context_environment",
     "get_tracing_context_headers_for_http_request",
     "print_trace",
     "render_trace",
@@ -74,6 +79,7 @@ __all__ = [
     "set_span_chat_tools",
     "set_span_filter",
     "set_tracer_provider",
+    "set_tracing_context_from_environment",
     "set_tracing_context_from_http_request_headers",
     "trace_client",
     "trace_session",

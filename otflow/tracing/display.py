@@ -20,6 +20,7 @@ from otflow.tracing.brief import brief_inputs, brief_value, fit, printable
 from otflow.tracing.forest import Forest, failed
 
 __all__ = [
+    "CHUNK_PREFIX",
     "cost_text",
     "error_text",
     "format_duration",
@@ -33,7 +34,8 @@ _DEFAULT_WIDTH: Final = 120
 _MIN_WIDTH: Final = 40
 _DEFAULT_MAX_SPANS: Final = 100
 _INDENT: Final = 3
-_CHUNK_PREFIX: Final = SpanKey.CHUNK_EVENT.partition("{")[0]
+CHUNK_PREFIX: Final = SpanKey.CHUNK_EVENT.partition("{")[0]
+"""How the events of what was streamed are called."""
 
 # SGR parameters of ECMA-48, as every terminal knows them.
 _BOLD, _DIM, _RED, _GREEN, _YELLOW, _BLUE, _MAGENTA, _CYAN = "1", "2", "31", "32", "33", "34", "35", "36"
@@ -319,7 +321,7 @@ class _Drawing:
 
     def _model(self, span: Span) -> str:
         usage = tokens_text(span.get_attribute(SpanKey.CHAT_USAGE))
-        chunks = sum(event.name.startswith(_CHUNK_PREFIX) for event in span.events)
+        chunks = sum(event.name.startswith(CHUNK_PREFIX) for event in span.events)
         name, provider = span.get_attribute(SpanKey.LLM_MODEL), span.get_attribute(SpanKey.LLM_PROVIDER)
         facts = [
             f"{name} ({provider})" if name and provider else str(name or ""),

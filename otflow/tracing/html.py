@@ -8,31 +8,46 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar, cast
 
-from otflow.entities import Assessment, Span, SpanEvent, SpanType, Trace
+from otflow.entities import Assessment, Link, Span, SpanEvent, SpanType, Trace
 from otflow.semconv import Metadata, OTel, SpanKey, Tag
-from otflow.tracing.display import cost_text, error_text, format_duration, moment_text, tokens_text
+from otflow.tracing.conversation import conversation, said
+from otflow.tracing.display import CHUNK_PREFIX, cost_text, error_text, format_duration, moment_text, tokens_text
 from otflow.tracing.forest import Forest, failed
 
 __all__ = ["trace_html"]
+
+_T = TypeVar("_T")
 
 _MAX_SPANS: Final = 100
 _MAX_DEPTH: Final = 40
 _MAX_VALUE: Final = 4_000
 """Characters of one value."""
-_MAX_TOTAL: Final = 400_000
-"""Characters of values altogether; afterwards they are left out."""
+_MAX_TOTAL: Final = 150_000
+"""Characters of HTML after which only the tree is drawn. A Jupyter server drops the output of a kernel that sends more
+than a megabyte a second (`iopub_data_rate_limit`), and a cell may show ten traces."""
+_MAX_STACK: Final = 3_900
+"""Characters of a stack trace, of its end."""
 _MAX_ITEMS: Final = 100
-"""Items of one list or dictionary, attributes and events of one span, and assessments."""
+"""Items of one list or dictionary; attributes, events, links and assessments of one span."""
 _MAX_NESTED: Final = 12
 
-# Colors of a middle brightness, which can be read on light and on dark; everything else is the page's own color.
-_STYLE: Final = """
+# The text is in the page's own color, whatever decides that: Jupyter's theme, VS Code's, the browser's scheme. Other
+# colors are of a middle brightness, and mixed with it where the browser can, to be read on light and on dark.
+_COLORS: Final = {
+    "ok model": "#2e9e5b",
+    "error": "#d6505b",
+    "open tool": "#b98514",
+    "data": "#4c84d9",
+    "agent": "#a86bd1",
+}
+_STYLE: Final = (
+    """
 .otflow-trace{font:13px/1.45 var(--jp-ui-font-family,system-ui,sans-serif);color:var(--jp-ui-font-color1,inherit);
 border:1px solid rgba(128,128,128,.35);border-radius:6px;padding:6px 10px;margin:4px 0;max-width:100%;overflow-x:auto}
-.otflow-trace summary{cursor:pointer}
+.otflow-trace summary{cursor:pointer}.otflow-trace .id{white-space:nowrap}
 .otflow-trace ul{list-style:none;margin:0;padding:0 0 0 16px;border-left:1px solid rgba(128,128,128,.25)}
 .otflow-trace>details>ul{padding-left:0;border-left:0}
 .otflow-trace pre{font:12px/1.4 var(--jp-code-font-family,ui-monospace,monospace);white-space:pre-wrap;
@@ -42,10 +57,13 @@ overflow-wrap:anywhere;background:rgba(128,128,128,.1);color:inherit;border-radi
 font-size:11px}
 .otflow-trace .bar{display:block;height:3px;background:rgba(128,128,128,.18);margin:1px 0 3px}
 .otflow-trace .bar i{display:block;height:3px;min-width:2px;background:#5b7fd6}
-.otflow-trace .ok{color:#2e9e5b}.otflow-trace .error{color:#d6505b}.otflow-trace .open{color:#b98514}
-.otflow-trace .model{color:#2e9e5b}.otflow-trace .data{color:#4c84d9}.otflow-trace .tool{color:#b98514}
-.otflow-trace .agent{color:#a86bd1}
 """.strip().replace("\n", "")
+    + "".join(
+        f".otflow-trace .{name}{{color:{color};color:color-mix(in srgb,{color} 60%,currentColor)}}"
+        for names, color in _COLORS.items()
+        for name in names.split()
+    )
+)
 
 _KINDS: Final[dict[str, str]] = {
     SpanType.AGENT: "agent",
@@ -57,6 +75,8 @@ _KINDS: Final[dict[str, str]] = {
     SpanType.TOOL: "tool",
 }
 _STATES: Final[dict[str, str]] = {"OK": "ok", "ERROR": "error", "IN_PROGRESS": "open"}
+_LIST: Final = '<ul role="list">'
+"""A list without bullets, which some browsers otherwise do not announce as one."""
 _ALREADY_SAID: Final = frozenset({SpanKey.TRACE_ID, SpanKey.TYPE, SpanKey.INPUTS, SpanKey.OUTPUTS, SpanKey.CHAT_USAGE})
 
 
@@ -75,20 +95,29 @@ class _Page:
         self.chosen = self.forest.chosen(_MAX_SPANS, _MAX_DEPTH)
         ids = self.forest.places.keys()
         self.assessments: dict[str | None, list[Assessment]] = {}
-        for assessment in trace.info.assessments[: _MAX_ITEMS * 10]:
+        for assessment in trace.info.assessments:
             owner = assessment.span_id if assessment.span_id in ids else None
             self.assessments.setdefault(owner, []).append(assessment)
         self.begin = trace.info.request_time * 1_000_000
-        duration = trace.info.execution_duration
-        self.length = max(1, (duration or 0) * 1_000_000)
+        duration_ms = trace.info.execution_duration
+        self.took = None if duration_ms is None else duration_ms * 1_000_000
+        """How long the trace took; from the root, where it is there, which counts nanoseconds."""
         for root in self.forest.roots[:1]:
             span = self.forest.spans[root]
             self.begin = span.start_time_ns
             if span.end_time_ns is not None:
-                self.length = max(1, span.end_time_ns - span.start_time_ns)
+                self.took = span.end_time_ns - span.start_time_ns
+        self.length = max(1, self.took or 0)
 
     def parts(self) -> Iterator[str]:
-        yield f'<div class="otflow-trace"><style>{_STYLE}</style><details open><summary>'
+        for part in self._all():
+            self.left -= len(part)
+            yield part
+
+    def _all(self) -> Iterator[str]:
+        name = _escaped(self.trace.info.tags.get(Tag.NAME) or self.trace.info.trace_id, 200)
+        yield f'<div class="otflow-trace" role="group" aria-label="Trace {name}"><style>{_STYLE}</style>'
+        yield "<details open><summary>"
         yield from self._head()
         yield "</summary>"
         yield from self._facts()
@@ -103,13 +132,13 @@ class _Page:
         yield f"<b>{_escaped(info.tags.get(Tag.NAME) or 'Trace', 200)}</b> "
         yield f'<span class="{_STATES.get(state, "meta")}">{_escaped(state)}</span> '
         facts = [
-            format_duration(info.execution_duration * 1_000_000) if info.execution_duration is not None else "",
+            format_duration(self.took) if self.took is not None else "",
             tokens_text(info.token_usage),
             cost_text(info.cost),
             moment_text(info.request_time),
-            info.trace_id,
         ]
-        yield f'<span class="meta">{_escaped(" · ".join(fact for fact in facts if fact))}</span>'
+        yield f'<span class="meta">{_escaped(" · ".join(fact for fact in facts if fact))} · '
+        yield f'<span class="id">{_escaped(info.trace_id, 100)}</span></span>'
 
     def _facts(self) -> Iterator[str]:
         info = self.trace.info
@@ -126,14 +155,13 @@ class _Page:
         if not self.trace.data.spans:
             for label, preview in (("inputs", info.request_preview), ("outputs", info.response_preview)):
                 if preview is not None:
-                    yield f"<dl>{self._value(label, preview)}</dl>"
+                    yield "<dl>"
+                    yield from self._value(label, preview)
+                    yield "</dl>"
         yield from self._given(None)
 
     def _given(self, span_id: str | None) -> Iterator[str]:
-        given = self.assessments.get(span_id, [])
-        for assessment in given[:_MAX_ITEMS]:
-            yield f"<div>{self._assessment(assessment)}</div>"
-        yield _more(len(given) - _MAX_ITEMS, "assessment")
+        return self._each(self.assessments.get(span_id, []), "assessment", self._assessment)
 
     def _assessment(self, assessment: Assessment) -> str:
         expectation = assessment.expectation
@@ -144,12 +172,12 @@ class _Page:
         else:
             value = f"<b>{_escaped(_json(None if held is None else held.value, 500), 600)}</b>"
         source = f"{assessment.source.source_type} {assessment.source.source_id}"
-        rationale = f": {_escaped(assessment.rationale, 1000)}" if assessment.rationale else ""
+        rationale = f": {_escaped(assessment.rationale, _MAX_VALUE)}" if assessment.rationale else ""
         overridden = " (overridden)" if assessment.valid is False else ""
         kind = "feedback" if expectation is None else "expectation"
         return (
-            f'<span class="meta">{kind}</span> {_escaped(assessment.name, 200)} = {value}'
-            f' <span class="meta">[{_escaped(source, 200)}]{overridden}</span>{rationale}'
+            f'<div><span class="meta">{kind}</span> {_escaped(assessment.name, 200)} = {value}'
+            f' <span class="meta">[{_escaped(source, 200)}]{overridden}</span>{rationale}</div>'
         )
 
     # -- the spans ---------------------------------------------------------------------------------------
@@ -157,7 +185,7 @@ class _Page:
     def _tree(self) -> Iterator[str]:
         # A stack instead of recursion; an entry is a span, the number of spans left out, or what closes a list.
         stack: list[int | str] = ["</ul>", *reversed(self._shown(self.forest.roots))]
-        yield "<ul>"
+        yield _LIST
         while stack:
             entry = stack.pop()
             if isinstance(entry, str):
@@ -167,7 +195,7 @@ class _Page:
             yield from self._span(entry)
             children = self._shown(self.forest.children(entry))
             if children:
-                yield "<ul>"
+                yield _LIST
                 stack += ["</ul></li>", *reversed(children)]
             else:
                 yield "</li>"
@@ -211,9 +239,10 @@ class _Page:
         for label, key in (("inputs", SpanKey.INPUTS), ("outputs", SpanKey.OUTPUTS)):
             value = span.get_attribute(key)
             if value is not None:
-                yield self._value(label, value)
+                yield from self._value(label, value)
         yield from self._attributes(span)
         yield from self._events(span.events)
+        yield from self._each(span.links, "link", self._link)
         yield "</dl></details>"
         yield from self._given(span.span_id)
 
@@ -232,61 +261,54 @@ class _Page:
         yield f"{_more(len(own) - _MAX_ITEMS, 'attribute')}</dd>"
 
     def _events(self, events: list[SpanEvent]) -> Iterator[str]:
-        for event in events[:_MAX_ITEMS]:
-            attributes: dict[str, Any] = dict(event.attributes or {})
-            trace_back = attributes.pop(OTel.EXCEPTION_STACKTRACE, None)
-            yield f"<dt>{_escaped(event.name, 200)}</dt><dd>"
-            if attributes:
-                yield f"<pre>{self._text(attributes)}</pre>"
-            if trace_back:
-                yield f"<pre>{self._text(str(trace_back)[-_MAX_VALUE:])}</pre>"
-            yield "</dd>"
-        yield _more(len(events) - _MAX_ITEMS, "event")
+        own = [event for event in events if not event.name.startswith(CHUNK_PREFIX)]
+        yield from self._each(own, "event", self._event)
+        chunks = len(events) - len(own)
+        if chunks:
+            yield f"<dt>streamed</dt><dd>{chunks:,} {'chunk' if chunks == 1 else 'chunks'}</dd>"
+
+    def _event(self, event: SpanEvent) -> str:
+        attributes: dict[str, Any] = dict(event.attributes or {})
+        stack = str(attributes.pop(OTel.EXCEPTION_STACKTRACE, None) or "")
+        before = len(stack) - _MAX_STACK
+        if before > 0:  # its end says most
+            stack = f"{before:,} characters before …{stack[before:]}"
+        shown = "".join(f"<pre>{self._text(value)}</pre>" for value in (attributes, stack) if value)
+        return f"<dt>{_escaped(event.name, 200)}</dt><dd>{shown}</dd>"
+
+    def _link(self, link: Link) -> str:
+        about = f"<pre>{self._text(link.attributes)}</pre>" if link.attributes else ""
+        return f"<dt>link</dt><dd>{_escaped(f'{link.trace_id} {link.span_id}', 100)}{about}</dd>"
 
     # -- values ------------------------------------------------------------------------------------------
 
-    def _value(self, label: str, value: object) -> str:
-        messages = _messages(value)
-        if not messages:
-            return f"<dt>{label}</dt><dd><pre>{self._text(value)}</pre></dd>"
-        said = "".join(
-            f"<div><b>{_escaped(message['role'], 50)}</b><pre>{self._text(_said(message))}</pre></div>"
-            for message in messages[:_MAX_ITEMS]
-        )
-        return f"<dt>{label}</dt><dd>{said}{_more(len(messages) - _MAX_ITEMS, 'message')}</dd>"
+    def _value(self, label: str, value: object) -> Iterator[str]:
+        messages, rest = conversation(value)
+        yield f"<dt>{label}</dt><dd>"
+        # The newest messages are what a long chat is opened for.
+        yield _more(len(messages) - _MAX_ITEMS, "message", "earlier")
+        yield from self._each(messages[-_MAX_ITEMS:], "message", self._message)
+        if not messages or rest is not None:
+            yield f"<pre>{self._text(rest)}</pre>"
+        yield "</dd>"
+
+    def _message(self, message: dict[str, Any]) -> str:
+        text, beside = said(message)
+        shown = "".join(f"<pre>{self._text(one)}</pre>" for one in (text, beside) if one)
+        return f"<div><b>{_escaped(message['role'], 50)}</b>{shown}</div>"
 
     def _text(self, value: object) -> str:
         if self.left <= 0:
-            return "…"
-        text = value if isinstance(value, str) else _json(value, _MAX_VALUE)
-        text = _cut(text, _MAX_VALUE)
-        self.left -= len(text)
-        return _escaped(text)
+            return "… left out, because the page is long"
+        return _escaped(value if isinstance(value, str) else _json(value, _MAX_VALUE), _MAX_VALUE)
 
-
-def _messages(value: object) -> list[dict[str, Any]]:
-    """The messages of a chat, where a value is one."""
-    found: object = value
-    if isinstance(value, dict):
-        held = cast("dict[str, Any]", value)
-        found = held.get("messages") or held.get("input")
-        choices: object = held.get("choices")
-        if isinstance(choices, list):
-            found = [_member(choice, "message") for choice in cast("list[Any]", choices)]
-    if not isinstance(found, list):
-        return []
-    items = cast("list[Any]", found)
-    good = [cast("dict[str, Any]", item) for item in items if isinstance(item, dict)]
-    return good if len(good) == len(items) and all(isinstance(item.get("role"), str) for item in good) else []
-
-
-def _member(value: object, key: str) -> object:
-    return cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
-
-
-def _said(message: Mapping[str, Any]) -> object:
-    rest = {key: value for key, value in message.items() if key != "role" and value is not None}
-    return rest["content"] if rest.keys() == {"content"} else rest
+    def _each(self, items: Sequence[_T], what: str, draw: Callable[[_T], str]) -> Iterator[str]:
+        """The items, as many as there is room for; the others are counted."""
+        for number, item in enumerate(items):
+            if number == _MAX_ITEMS or self.left <= 0:
+                yield _more(len(items) - number, what)
+                return
+            yield draw(item)
 
 
 def _json(value: object, limit: int) -> str:
@@ -319,8 +341,8 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… {len(text) - limit:,} characters more"
 
 
-def _more(number: int, what: str) -> str:
-    return f'<div class="meta">… {number:,} more {what}{"" if number == 1 else "s"}</div>' if number > 0 else ""
+def _more(number: int, what: str, kind: str = "more") -> str:
+    return f'<div class="meta">… {number:,} {kind} {what}{"" if number == 1 else "s"}</div>' if number > 0 else ""
 
 
 def _escaped(text: object, limit: int | None = None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from opentelemetry import context as otel_context
 
@@ -17,6 +17,7 @@ from otflow.entities import SpanType
 from otflow.errors import InvalidParameterError
 from otflow.semconv import OTel
 from otflow.tracing import guard
+from otflow.tracing.exporter import writer
 from otflow.tracing.propagation import continued, inject, lower
 from otflow.tracing.spans import SpanScope, detach
 
@@ -33,6 +34,8 @@ _App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
 
 _Client = TypeVar("_Client")
 
+_AT_SHUTDOWN_S: Final = 5.0
+
 
 # -- in --------------------------------------------------------------------------------------------------------
 
@@ -40,7 +43,8 @@ _Client = TypeVar("_Client")
 class OtflowMiddleware:
     """Goes on with the trace of whoever sends a request, for as long as the application handles it.
 
-    That is until the last part of a streamed response is sent, or a websocket is closed.
+    That is until the last part of a streamed response is sent, or a websocket is closed. When the server shuts down,
+    what has ended is written before the application's end is told: some servers then let a signal end the process.
 
     Args:
         app: The ASGI application.
@@ -57,6 +61,9 @@ class OtflowMiddleware:
         self.span = span
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, _writing_at_the_end(send))
+            return
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
@@ -77,13 +84,26 @@ class OtflowMiddleware:
         with SpanScope(f"{method} {path}", SpanType.UNKNOWN, attributes, None) as live:
 
             async def noting(message: _Message) -> None:
-                if message["type"] == "http.response.start":
-                    live.set_attribute(OTel.HTTP_STATUS, message["status"])
-                    if message["status"] >= 500:
+                if message.get("type") in ("http.response.start", "websocket.http.response.start"):
+                    status = message.get("status")
+                    live.set_attribute(OTel.HTTP_STATUS, status)
+                    if isinstance(status, int) and status >= 500:
                         live.set_status("ERROR")
                 await send(message)
 
             await self.app(scope, receive, noting)
+
+
+def _writing_at_the_end(send: _Send) -> _Send:
+    async def writing(message: _Message) -> None:
+        if message.get("type") in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+            try:
+                writer.flush(_AT_SHUTDOWN_S)  # in the server's own thread, which has nothing else to do by now
+            except Exception as error:
+                guard.swallow("write traces when the server shuts down", error)
+        await send(message)
+
+    return writing
 
 
 def _context_of(scope: _Message, before: Context) -> Context:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from otflow import config
 from otflow.entities import Trace
@@ -29,8 +29,10 @@ class _Notebook:
         """The shell whose events are listened to."""
         self.closed_last: int | None = None
         """The trace that had closed last before the cell."""
-        self.asked: dict[str, Trace] = {}
-        """The traces that the cell has asked for, by id."""
+        self.asked: dict[str, Trace | None] = {}
+        """The traces that the cell has asked for, by id; those that are too many to be shown are not held."""
+        self.cell: object = None
+        """The request that the cell runs for."""
 
 
 _notebook = _Notebook()
@@ -67,6 +69,7 @@ def enter() -> None:
         if shell is None or shell is _notebook.shell or getattr(shell, "kernel", None) is None:
             return
         _notebook.shell = shell
+        _notebook.cell = _request()
         _remember()
         shell.events.register("pre_run_cell", _before_cell)
         shell.events.register("post_run_cell", _after_cell)
@@ -77,12 +80,22 @@ def enter() -> None:
 def show_after_cell(traces: Sequence[Trace]) -> None:
     """Show traces below the cell that is running, where there is one."""
     if _notebook.on and _notebook.shell is not None:
-        for trace in traces[: config.MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK.get()]:
-            _notebook.asked[trace.info.trace_id] = trace
+        limit = _limit()
+        for trace in traces[:limit]:
+            held = len(_notebook.asked) < limit or trace.info.trace_id in _notebook.asked
+            _notebook.asked[trace.info.trace_id] = trace if held else None
+
+
+def _limit() -> int:
+    return guard.setting(config.MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK)
 
 
 def _html(trace: Trace) -> str | None:
-    return trace_html(trace) if _notebook.on else None
+    try:
+        return trace_html(trace) if _notebook.on else None
+    except Exception as error:  # the trace reads as text
+        guard.swallow("show a trace in the notebook", error)
+        return None
 
 
 def _remember() -> None:
@@ -91,7 +104,21 @@ def _remember() -> None:
 
 
 def _before_cell(*_: object) -> None:
-    _remember()
+    try:
+        cell = _request()
+        # A cell that runs another one goes on after it: what it made before is still to be shown.
+        if cell is None or cell != _notebook.cell:
+            _notebook.cell = cell
+            _remember()
+    except Exception as error:
+        guard.swallow("show traces in the notebook", error)
+
+
+def _request() -> object:
+    """The id of the request that runs now: https://jupyter-client.readthedocs.io/en/stable/messaging.html ."""
+    parent: object = getattr(_notebook.shell, "parent_header", None)
+    header = cast("dict[str, Any]", parent).get("header") if isinstance(parent, dict) else None
+    return cast("dict[str, Any]", header).get("msg_id") if isinstance(header, dict) else None
 
 
 def _after_cell(result: Any = None) -> None:
@@ -108,14 +135,15 @@ def _show(result: object) -> None:
     from IPython.display import display  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
 
     shown = {result.info.trace_id} if isinstance(result, Trace) else set[str]()
-    limit = guard.setting(config.MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK)
-    found = [trace for trace_id, trace in _notebook.asked.items() if trace_id not in shown]
-    shown.update(_notebook.asked)
+    limit = _limit()
+    asked = {trace_id: trace for trace_id, trace in _notebook.asked.items() if trace_id not in shown}
+    found = [trace for trace in asked.values() if trace is not None][:limit]
+    shown.update(asked)
     made = [one for one in open_traces.closed_since(_notebook.closed_last) if one.trace_id not in shown]
-    left = max(0, limit - len(found))
-    for trace in [*found[:limit], *_stored([(one.uri, one.trace_id) for one in made[:left]])]:
+    wanted = made[: limit - len(found)]
+    for trace in [*found, *_stored([(one.uri, one.trace_id) for one in wanted])]:
         display(trace)
-    more = len(found) + len(made) - limit
+    more = len(asked) + len(made) - len(found) - len(wanted)
     if more > 0:
         print(f"… {more:,} more {'trace' if more == 1 else 'traces'} of this cell")  # noqa: T201
 

@@ -214,7 +214,7 @@ class _Http:
         parts = urlsplit(target.endpoint)
         self._target = target
         self._url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        self._shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+        self._shown = _shown(target.endpoint)
         self._local = threading.local()
         self._auth: Any = _as_it_is
         if parts.username is not None and "authorization" not in dict(target.headers):
@@ -299,6 +299,8 @@ class _Http:
         from google.rpc.status_pb2 import Status
 
         kind, content = response.headers.get("Content-Type", ""), content[:10_000]
+        if response.is_redirect:  # not followed: the headers may be secrets, and a POST may become a GET
+            return f": it is at {_shown(str(response.headers['Location']))}"
         text = ""
         if "protobuf" in kind:
             try:
@@ -311,17 +313,34 @@ class _Http:
         return f": {text}" if text else ""
 
 
+def _shown(url: str) -> str:
+    """A URL without what may be secret in it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "no URL"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
 def _read(response: Any, timeout_s: float) -> bytes:
     """What a collector answers, up to a length that no answer has, and within the time for it.
 
-    An answer of which more comes and comes would hold up everything behind it.
+    An answer of which more comes and comes would hold up everything behind it. Where its end does not come, the status
+    says enough.
     """
+    import requests
+
     content, deadline = b"", time.monotonic() + timeout_s
-    for part in response.iter_content(8192):
-        content += part
-        if len(content) > _LONGEST_ANSWER or time.monotonic() > deadline:
-            response.close()
-            break
+    try:
+        for part in response.iter_content(32):  # few bytes: each read waits for all of them
+            content += part
+            if len(content) > _LONGEST_ANSWER or time.monotonic() > deadline:
+                break
+        else:
+            return content
+    except requests.RequestException:
+        content = b""
+    response.close()
     return content
 
 

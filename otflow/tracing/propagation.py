@@ -1,6 +1,7 @@
-"""One trace across processes: the W3C headers that carry it, out and in.
+"""One trace across processes: the W3C headers that carry it, out and in, and the variables of child processes.
 
-Source: W3C Trace Context, W3C Baggage; the two functions with long names are MLflow's (3.10.1).
+Source: W3C Trace Context, W3C Baggage; OpenTelemetry specification, Environment Variables as Context Propagation
+Carriers; the two functions whose names end with `headers` or `request` are MLflow's (3.10.1).
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Generator, Iterable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry import baggage as otel_baggage
 from opentelemetry import context as otel_context
@@ -16,6 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from otflow import config
 from otflow.errors import InvalidParameterError
 from otflow.tracing import baggage, guard, provider
 from otflow.tracing.assembly import open_traces
@@ -24,14 +26,18 @@ from otflow.tracing.spans import unsampled
 
 __all__ = [
     "continued",
+    "get_tracing_context_environment",
     "get_tracing_context_headers_for_http_request",
     "inject",
     "lower",
+    "set_tracing_context_from_environment",
     "set_tracing_context_from_http_request_headers",
 ]
 
 _logger = logging.getLogger("otflow")
 _propagator = TraceContextTextMapPropagator()
+
+_CARRIED: Final = ("traceparent", "tracestate", "baggage")
 
 
 # -- out -------------------------------------------------------------------------------------------------------
@@ -72,6 +78,39 @@ def outgoing() -> dict[str, str]:
     if header:
         headers["baggage"] = header
     return headers
+
+
+def get_tracing_context_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a child process that is to go on with the trace that is active here.
+
+    `TRACEPARENT`, `TRACESTATE` and `BAGGAGE`, with the values of the headers of those names; what the child finds
+    there of an older trace is taken away. The baggage is bounded as a header is: whole members are left out.
+
+    Args:
+        environment: What the child gets beside them; a copy of this process's environment by default.
+
+    Returns:
+        A new dictionary; where no span is active, what was given.
+
+    Example:
+        >>> import os, subprocess, sys, otflow
+        >>> with otflow.start_span("parent"):
+        ...     child = [sys.executable, "-c", "import os; print(len(os.environ['TRACEPARENT']))"]
+        ...     environment = otflow.tracing.get_tracing_context_environment()
+        ...     subprocess.run(child, env=environment, capture_output=True).stdout.strip()
+        b'55'
+    """
+    found = config.environment() if environment is None else dict(environment)
+    try:
+        headers = outgoing()
+    except Exception as error:
+        guard.swallow("tell a child process of a trace", error)
+        return found
+    if headers:
+        for name in _CARRIED:
+            found.pop(name.upper(), None)
+        found.update((name.upper(), value) for name, value in headers.items())
+    return found
 
 
 def inject(headers: MutableMapping[str, str]) -> None:
@@ -133,7 +172,42 @@ def set_tracing_context_from_http_request_headers(headers: Mapping[str, str]) ->
             "the headers of the request must have a 'traceparent', as those of "
             "get_tracing_context_headers_for_http_request have"
         )
-    token = otel_context.attach(continued(found, otel_context.get_current()))
+    with _inside(found):
+        yield
+
+
+@contextlib.contextmanager
+def set_tracing_context_from_environment(environment: Mapping[str, str] | None = None) -> Generator[None]:
+    """Go on with the trace of the process that started this one, as with that of a request's sender.
+
+    For the main function of a program. Where the environment has no well-formed `TRACEPARENT`, nothing changes: spans
+    begin traces of their own.
+
+    Args:
+        environment: The variables; this process's environment by default.
+
+    Example:
+        >>> import otflow
+        >>> variables = {"TRACEPARENT": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+        >>> with otflow.tracing.set_tracing_context_from_environment(variables):
+        ...     with otflow.start_span("main") as span:
+        ...         print(span.trace_id, span.parent_id)
+        tr-0af7651916cd43dd8448eb211c80319c b7ad6b7169203331
+    """
+    variables = config.environment() if environment is None else environment
+    with _inside({name: str(variables[name.upper()]) for name in _CARRIED if name.upper() in variables}):
+        yield
+
+
+@contextlib.contextmanager
+def _inside(headers: Mapping[str, str]) -> Generator[None]:
+    before = otel_context.get_current()
+    try:
+        context = continued(headers, before)
+    except Exception as error:
+        guard.swallow("go on with a trace of another process", error)
+        context = before
+    token = otel_context.attach(context)
     try:
         yield
     finally:

@@ -134,7 +134,9 @@ def _join() -> SpanMaker:
     """Find or make the provider, and add the processor to it."""
     global _processor
     from otflow import __version__
-    from otflow.tracing.deferring import DeferringTracerProvider, register
+
+    with config.importing_the_sdk():
+        from otflow.tracing.deferring import DeferringTracerProvider, register
     from otflow.tracing.opening import SCOPE
     from otflow.tracing.processor import OtflowSpanProcessor
     from otflow.tracing.sdk_span import SpanMaker

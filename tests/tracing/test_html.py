@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 import otflow
-from otflow.entities import Trace
+from otflow.entities import Attachment, SpanEvent, Trace, TraceData, TraceInfo, TraceLocation, TraceState
 from otflow.testing import capture_traces
 from otflow.tracing.html import trace_html
+from otflow.wire.conventions import read
+from otflow.wire.otlp import decode_spans
 
+CAPTURES = sorted((Path(__file__).parents[1] / "data" / "otlp").rglob("*.otlp.pb"))
 VOID = {"br", "hr", "img", "input", "meta", "link"}
 
 
@@ -145,6 +149,81 @@ def test_a_deep_trace_does_not_nest_without_end(one_trace):
     read = Reader(trace_html(one_trace(deep)))
     assert read.tags.count("ul") < 50
     assert "more spans" in read.text
+
+
+def test_a_page_is_bounded_whatever_its_pieces_are(one_trace):
+    def many(root):
+        root.set_inputs({"messages": [{"role": "&" * 100, "content": "&" * 9_000}] * 150})
+        root.set_attributes({f"{number}{'&' * 500}": "&" * 9_000 for number in range(150)})
+        for number in range(120):
+            root.add_event(SpanEvent("&" * 500, attributes={"&" * 500: "&" * 9_000}))
+            with otflow.start_span("&" * 500) as span:
+                span.set_inputs("&" * 9_000)
+            otflow.log_feedback(trace_id=root.trace_id, name=f"{number}", value="&" * 500, rationale="&" * 5_000)
+
+    page = trace_html(one_trace(many))
+    assert len(page) < 500_000
+    read = Reader(page)
+    for left_out in (
+        "21 more spans",
+        "more assessments",
+        "earlier messages",
+        "more events",
+        "because the page is long",
+    ):
+        assert left_out in read.text, left_out
+
+
+def test_what_stands_beside_messages_is_there_too(one_trace):
+    def conversation(root):
+        root.set_inputs({"model": "m-1", "messages": [{"role": "user", "content": "hi"}], "tools": [{"name": "find"}]})
+        call = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"q": 1}'}}
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        root.set_outputs({"choices": [{"message": message, "finish_reason": "tool_calls"}], "id": "r-1"})
+
+    read = Reader(trace_html(one_trace(conversation)))
+    for said in ("hi", "m-1", "find", 'find({"q": 1})', "c1", "finish_reason", "r-1"):
+        assert said in read.text, said
+
+
+def test_streams_are_counted_and_stack_traces_keep_their_end(one_trace):
+    @otflow.trace
+    def stream():
+        yield from range(200)
+
+    def both(root):
+        assert len(list(stream())) == 200
+        stack = f"FIRST{'x' * 90_000}the very last"
+        root.add_event(SpanEvent("exception", attributes={"exception.stacktrace": stack}))
+
+    read = Reader(trace_html(one_trace(both)))
+    assert "200 chunks" in read.text
+    assert "mlflow.chunk" not in read.text
+    assert "the very last" in read.text
+    assert "FIRST" not in read.text
+    assert "characters before" in read.text
+
+
+def test_an_attachment_is_named_and_not_fetched(one_trace):
+    image = Attachment(b"\x89PNG" + bytes(10_000), content_type="image/png")
+    page = trace_html(one_trace(lambda root: root.set_inputs({"image": image})))
+    assert "content_type=image%2Fpng&size=10004" in Reader(page).text
+    assert len(page) < 10_000
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.name)
+def test_captured_spans_of_others_are_a_page(path):
+    spans = [read(span) for span in decode_spans(path.read_bytes())]
+    for trace_id in {span.trace_id for span in spans}:
+        mine = [span for span in spans if span.trace_id == trace_id]
+        info = TraceInfo(
+            trace_id=trace_id,
+            trace_location=TraceLocation.from_experiment_id("0"),
+            request_time=1,
+            state=TraceState.OK,
+        )
+        text = Reader(trace_html(Trace(info, TraceData(mine)))).text
+        assert all(span.name in text for span in mine)
 
 
 def _deep(levels: int) -> object:

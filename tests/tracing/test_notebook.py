@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import Any
 
 import nbclient
@@ -68,6 +70,34 @@ def test_a_cell_shows_the_traces_that_it_made(tmp_path):
     assert ["AGAIN" in page for page in pages(on)] == [True]
 
 
+def test_cells_that_run_others_and_wait_and_end_what_is_open(tmp_path):
+    _, nested, waiting, opening, ending = outputs(
+        tmp_path,
+        SETUP,
+        "answer('before')\nget_ipython().run_cell(\"answer('inside')\", store_history=False)\nanswer('after')",
+        "import asyncio\nawait asyncio.to_thread(answer, 'awaited')",
+        "late = otflow.start_span_no_context('late')",
+        "late.end()",
+    )
+    text = "".join(pages(nested))
+    assert len(pages(nested)) == 3
+    assert text.index("BEFORE") < text.index("INSIDE") < text.index("AFTER")
+    assert ["AWAITED" in page for page in pages(waiting)] == [True]
+    assert pages(opening) == []
+    assert ["late" in page for page in pages(ending)] == [True]
+
+
+def test_what_a_cell_looks_up_is_bounded(tmp_path):
+    _, _, looking = outputs(
+        tmp_path,
+        SETUP,
+        "ids = []\nfor _ in range(13):\n    answer('many')\n    ids.append(otflow.get_last_active_trace_id())",
+        "for id_ in ids * 2: otflow.get_trace(id_)\nanswer('made')",
+    )
+    assert len(pages(looking)) == 10
+    assert any("4 more traces of this cell" in output.get("text", "") for output in looking)
+
+
 def test_without_a_store_the_cell_runs_all_the_same(tmp_path):
     (tmp_path / "file").write_text("")
     _, cell = outputs(tmp_path, SETUP, f"otflow.set_tracking_uri('sqlite:///{tmp_path}/file/t.db'); answer('one')")
@@ -81,6 +111,23 @@ def test_outside_of_notebooks_a_trace_is_text():
     trace = otflow.get_trace(root.trace_id)
     assert trace is not None
     assert trace._repr_mimebundle_()["text/plain"] == f"Trace(trace_id={root.trace_id})"
+
+
+@pytest.mark.parametrize(
+    ("program", "loaded"),
+    [
+        ("import otflow; otflow.trace(lambda: 1)()", set()),
+        ("import IPython, otflow", {"IPython"}),
+        ("import otflow; otflow.tracing.disable_notebook_display()", {"otflow.tracing.notebook"}),
+    ],
+)
+def test_without_a_notebook_nothing_of_it_is_loaded(tmp_path, program, loaded):
+    ask = f"{program}; import sys; print({{'IPython', 'otflow.tracing.notebook'}} & {{*sys.modules}} == {loaded!r})"
+    environment = {**os.environ, "OTFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/t.db"}
+    ran = subprocess.run(
+        [sys.executable, "-c", ask], env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert ran.stdout == "True\n"
 
 
 @pytest.mark.parametrize("switch", ["enable_notebook_display", "disable_notebook_display"])

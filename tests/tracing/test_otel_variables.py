@@ -5,6 +5,10 @@ The cases follow the Environment Variable Specification and the OpenTelemetry Pr
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from opentelemetry.sdk.trace import SpanProcessor
 
@@ -161,7 +165,7 @@ class TestWhereTracesGo:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0")
         found = config.otlp_traces(reported)
         assert found is not None
-        assert found.timeout_s > 3600
+        assert found.timeout_s == 60  # as long as it gets
 
     @pytest.mark.parametrize(
         ("exporter", "protocol"), [("otlp_proto_grpc", "grpc"), ("otlp_proto_http", "http/protobuf")]
@@ -250,3 +254,43 @@ class TestTheProviderThatOtflowMakes:
         assert made.sampler.get_description().startswith(description)
         assert (len(caplog.records) == 1) is (name in ("jaeger_remote", "nonsense") or argument in ("often", "7"))
         made.shutdown()
+
+    @pytest.mark.parametrize("propagators", ["", "none", "b3", "nonsense", "tracecontext,nonsense"])
+    def test_propagators_are_a_matter_of_others(self, tmp_path, propagators):
+        program = """if True:
+            import otflow
+            with otflow.start_span("a") as span:
+                headers = otflow.tracing.get_tracing_context_headers_for_http_request()
+            assert span.span_id in headers["traceparent"]
+            with otflow.tracing.set_tracing_context_from_http_request_headers(headers):
+                with otflow.start_span("b") as below:
+                    assert below.parent_id == span.span_id
+            """
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", program],
+            cwd=tmp_path,
+            env={**os.environ, "OTEL_PROPAGATORS": propagators},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_the_limit_that_the_sdk_reads_when_it_is_imported(self, tmp_path):
+        program = """if True:
+            import os, otflow
+            with otflow.start_span("a", attributes={"a": 1}) as span:
+                pass
+            assert otflow.get_trace(span.trace_id).data.spans[0].attributes["a"] == 1
+            assert os.environ["OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"] == "many"
+            """
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env={**os.environ, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "many"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be a whole number") == 1

@@ -281,7 +281,7 @@ def test_the_sdk_s_own_variables_hold(tmp_path):
             tmp_path,
             receiver,
             OTEL_SERVICE_NAME="shop",
-            OTEL_RESOURCE_ATTRIBUTES="team=search,deployment.environment.name=test",
+            OTEL_RESOURCE_ATTRIBUTES="team=search%20%26%20rescue, site = Z%C3%BCrich ,service.name=no,nonsense",
             OTEL_TRACES_SAMPLER="traceidratio",
             OTEL_TRACES_SAMPLER_ARG="0.5",
             OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT="10",
@@ -289,7 +289,8 @@ def test_the_sdk_s_own_variables_hold(tmp_path):
         )
         assert 50 < len(spans) < 150
         for found in spans:
-            assert {"service.name": "shop", "team": "search"}.items() <= dict(found.resource).items()
+            expected = {"service.name": "shop", "team": "search & rescue", "site": "Zürich"}
+            assert expected.items() <= dict(found.resource).items()
             assert 5 < len([key for key in found.raw_attributes if key.startswith("key ")]) <= 10
             assert [
                 value for value in found.raw_attributes.values() if isinstance(value, str) and len(value) > 40
