@@ -448,12 +448,16 @@ class _Grpc:
         target = self._target
         if not target.secure:
             return grpc.insecure_channel(self._location, options)
+        certificate, key = target.client_certificate, target.client_key or target.client_certificate
+        if certificate is None:
+            key = None
         try:
+            _check_certificates(target.certificate, certificate, key)
             credentials = grpc.ssl_channel_credentials(
-                _content(target.certificate), _content(target.client_key), _content(target.client_certificate)
+                _content(target.certificate), _content(key), _content(certificate)
             )
         except OSError as error:
-            message = f"A certificate for {self._location} cannot be read: {error.filename}: {error.strerror}"
+            message = f"A certificate for {self._location} cannot be used: {error.filename or ''} {error.strerror}"
             raise StoreUnavailableError(message) from None
         return grpc.secure_channel(self._location, credentials, options)
 
@@ -462,6 +466,19 @@ class _Grpc:
             channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()
+
+
+def _check_certificates(trusted: str | None, certificate: str | None, key: str | None) -> None:
+    """Raise an OSError where there is something wrong with the files: gRPC ends the process for some of that."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if trusted is not None:
+        with open(trusted, "rb"):  # whose error names the file
+            context.load_verify_locations(trusted)
+    if certificate is not None:
+        with open(certificate, "rb"):
+            context.load_cert_chain(certificate, key)
 
 
 def _content(path: str | None) -> bytes | None:

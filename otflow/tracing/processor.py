@@ -106,7 +106,7 @@ class OtflowSpanProcessor(SpanProcessor):
 
     def shutdown(self) -> None:
         """Write what has ended. Spans that end later, in another provider, are still taken."""
-        writer.flush()
+        writer.flush(patient=False)  # at exit, otflow's own handler waits for who is away, and once is enough
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Write what has ended; whether all of it was written in time."""

@@ -104,6 +104,28 @@ class TestTls:
                 found.send([], [span(1)])
 
     @KINDS
+    def test_a_certificate_and_its_key_in_one_file(self, tmp_path, authority, kind):
+        with Receiver(kind, tmp_path, certificate=authority.server, clients=authority.certificates) as receiver:
+            found = destination(kind, receiver, CERTIFICATE=authority.certificates, CLIENT_CERTIFICATE=authority.client)
+            assert found.send([], [span(1)]) == 0
+
+    @KINDS
+    @pytest.mark.parametrize("wrong", ["a key alone", "another key", "a directory", "junk", "junk to trust"])
+    def test_files_that_are_no_certificates_harm_nobody(self, tmp_path, authority, stranger, kind, wrong):
+        (tmp_path / "junk.pem").write_text("junk")
+        files = {
+            "a key alone": {"CLIENT_KEY": authority.client_key},
+            "another key": {"CLIENT_CERTIFICATE": authority.client, "CLIENT_KEY": stranger.client_key},
+            "a directory": {"CLIENT_CERTIFICATE": tmp_path},
+            "junk": {"CLIENT_CERTIFICATE": tmp_path / "junk.pem"},
+            "junk to trust": {"CERTIFICATE": tmp_path / "junk.pem"},
+        }[wrong]
+        with Receiver(kind, tmp_path, certificate=authority.server, clients=authority.certificates) as receiver:
+            found = destination(kind, receiver, "3000", **{"CERTIFICATE": authority.certificates, **files})
+            with pytest.raises(StoreUnavailableError):
+                found.send([], [span(1)])
+
+    @KINDS
     def test_through_the_writer(self, tmp_path, monkeypatch, authority, kind):
         with Receiver(kind, tmp_path, certificate=authority.server) as receiver:
             name_collector(monkeypatch, kind, receiver)
