@@ -211,6 +211,8 @@ def _implied_type(source: Source) -> str | None:
         return SpanType.TOOL
     if source.has("gen_ai.retrieval.query.text") or source.has("gen_ai.retrieval.documents"):
         return SpanType.RETRIEVER
+    if source.has("gen_ai.operation.name") and not source.has("gen_ai.request.model"):
+        return None  # an operation of its own, which only holds messages
     names = {event.name for event in source.events}
     if names & {*_MESSAGE_EVENTS, _CHOICE_EVENT} or source.has("gen_ai.input.messages"):
         return SpanType.CHAT_MODEL

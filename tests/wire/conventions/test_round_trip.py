@@ -19,7 +19,7 @@ from otflow.wire.otlp import decode_spans, encode_spans
 
 CAPTURED = [
     span
-    for path in sorted((Path(__file__).parents[2] / "data" / "otlp").rglob("*.otlp.pb"))
+    for path in sorted((Path(__file__).parents[2] / "data").rglob("*.otlp.pb"))
     for span in decode_spans(path.read_bytes())
 ]
 TARGETS = pytest.mark.parametrize("target", [write, to_openinference], ids=lambda target: target.__name__)
