@@ -48,6 +48,7 @@ def spans(name: str) -> dict[str, Span]:
         ("openinference_openai_agents", "response", "LLM", "gpt-5", "openai", REASONING),
         ("openinference_litellm", "completion", "LLM", "openai/gpt-5", "openai", REASONING),
         ("openinference_agno", "OpenAIChat.invoke", "LLM", "gpt-5", "OpenAI", GPT),
+        ("vercel_ai", "ai.streamText.doStream", "LLM", "mock-model", "mock-provider", REASONING),
         (
             "openinference_google_genai", "GenerateContent", "LLM", "gemini-2.5-flash", "google",
             {"input_tokens": 9, "output_tokens": 6, "total_tokens": 15, "cache_read_input_tokens": 2,
@@ -80,6 +81,8 @@ def test_the_span_of_the_model(
         ("traceloop_langchain", "execute_tool weather", "TOOL"),
         ("strands", "invoke_agent Strands Agents", "AGENT"),
         ("openinference_agno", "Agent.run", "AGENT"),
+        ("vercel_ai", "ai.generateText", "LLM"),
+        ("vercel_ai", "ai.toolCall", "TOOL"),
     ],
 )
 def test_the_spans_around_it(capture: str, name: str, kind: str) -> None:
