@@ -91,29 +91,66 @@ def test_planted_secrets_are_nowhere(tmp_path: Path, how: str) -> None:
         "OTFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/t.db",
         "OTFLOW_SPOOL_DIR": str(tmp_path / "spool"),
     }
-    secrets = SECRETS
     if how != "rules":  # tags, which the program sets by name, are no content
         environment["OTFLOW_CAPTURE_CONTENT"] = "false"
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(secrets), how],
+        [sys.executable, "-c", PROGRAM, json.dumps(SECRETS), how],
         cwd=tmp_path,
         capture_output=True,
         timeout=120,
         env=environment,
     )
     assert done.returncode == 0, done.stderr.decode()[-3000:]
-    places = {"stdout": done.stdout, "stderr": done.stderr}
-    places |= {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    places = everything(tmp_path, done)
     assert any(name.endswith("t.db") for name in places)
     assert b"ask" in places["stdout"], "nothing was recorded"
-    leaks = [
+    assert leaks_in(places) == []
+
+
+def everything(tmp_path: Path, done: subprocess.CompletedProcess[bytes]) -> dict[str, bytes]:
+    """What a program has written: its output and all files."""
+    files = {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    return {"stdout": done.stdout, "stderr": done.stderr, **files}
+
+
+def leaks_in(places: dict[str, bytes]) -> list[tuple[str, str]]:
+    return [
         (place, name)
         for place, found in places.items()
-        for name, secret in secrets.items()
+        for name, secret in SECRETS.items()
         for form in forms_of(secret)
         if form in found
     ]
-    assert leaks == []
+
+
+@pytest.mark.parametrize("how", ["rules", "nothing at all"])
+@pytest.mark.parametrize(("end", "store", "left"), [("killed", "t.db", "t.db-wal"), ("left", "file/t.db", ".spool")])
+def test_what_a_process_leaves_unfinished_has_no_secrets(
+    tmp_path: Path, how: str, end: str, store: str, left: str
+) -> None:
+    (tmp_path / "file").write_text("where the directory of a database should be")
+    program = PROGRAM.partition("trace_id = ")[0]
+    if end == "killed":
+        program += "import os\notflow.flush_trace_async_logging()\nos.kill(os.getpid(), 9)"
+    environment = {
+        **os.environ,
+        "OTFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/{store}",
+        "OTFLOW_SPOOL_DIR": str(tmp_path / "spool"),
+        "OTFLOW_TRACE_FLUSH_TIMEOUT_S": "1",
+    }
+    if how != "rules":
+        environment["OTFLOW_CAPTURE_CONTENT"] = "false"
+    done = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(SECRETS), how],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=120,
+        env=environment,
+    )
+    places = everything(tmp_path, done)
+    [unfinished] = [found for name, found in places.items() if name.endswith(left)]
+    assert b"ask" in unfinished
+    assert leaks_in(places) == []
 
 
 # -- one secret for each place -------------------------------------------------------------------------
