@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# The machines that run the tests are shared: how long one example takes says nothing.
-hypothesis.settings.register_profile("otflow", deadline=None)
+# The machines that run the tests are shared: how long one example takes says nothing. The examples are the same in each
+# run; with OTFLOW_TEST_EXPLORE=1 they are new ones.
+hypothesis.settings.register_profile("otflow", deadline=None, derandomize="OTFLOW_TEST_EXPLORE" not in os.environ)
 hypothesis.settings.load_profile("otflow")
 
 _PREFIXES = ("OTFLOW_", "MLFLOW_", "OTEL_")

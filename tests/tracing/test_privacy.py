@@ -662,9 +662,11 @@ class TestStreams:
 
     @given(st.lists(st.text("a@x.org ", max_size=6), max_size=12))
     def test_no_secret_is_in_all_of_it(self, items):
-        kept = Redactor([Rule(pattern="email")]).stream(items)
+        redactor = Redactor([Rule(pattern="email")])
+        kept = redactor.stream(items)
         assert len(kept) == len(items)
-        pattern = re.compile(r"[a-z.]+@[a-z]+\.[a-z]{2,}")
+        kept = [redactor.text(item, "outputs") for item in kept]  # as each is when it is set on the span
+        pattern = re.compile(r"[a-z]+@[a-z]+\.[a-z]{2,}")
         assert pattern.search("".join(kept)) is None or pattern.search("".join(items)) is None
 
     def test_a_rule_that_fails(self, captured):
