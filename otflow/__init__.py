@@ -12,11 +12,20 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from otflow import compat, entities, exceptions, testing, tracing
+    from otflow import artifacts, compat, data, entities, exceptions, system_metrics, testing, tracing
     from otflow.client import Client, MlflowClient
+    from otflow.client.async_logging import RunOperations
     from otflow.context import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
     from otflow.entities import Span, SpanType, Trace
     from otflow.errors import OtflowError
+    from otflow.files.images import Image
+    from otflow.system_metrics import (
+        disable_system_metrics_logging,
+        enable_system_metrics_logging,
+        set_system_metrics_node_id,
+        set_system_metrics_samples_before_logging,
+        set_system_metrics_sampling_interval,
+    )
     from otflow.tracing.active import (
         get_active_trace_id,
         get_current_active_span,
@@ -40,12 +49,58 @@ if TYPE_CHECKING:
     from otflow.tracing.merge import add_trace
     from otflow.tracing.search import get_trace, search_sessions, search_traces
     from otflow.tracing.spans import log_trace, start_span, start_span_no_context
+    from otflow.tracking.active_model import (
+        ActiveModel,
+        clear_active_model,
+        get_active_model_id,
+        log_model_params,
+        set_active_model,
+    )
+    from otflow.tracking.artifacts import get_artifact_uri, log_artifact, log_artifacts, log_dict, log_stream, log_text
     from otflow.tracking.experiments import (
         create_experiment,
+        delete_experiment,
+        delete_experiment_tag,
         get_experiment,
         get_experiment_by_name,
         search_experiments,
         set_experiment,
+        set_experiment_tag,
+        set_experiment_tags,
+    )
+    from otflow.tracking.inputs import log_input, log_inputs, log_outputs
+    from otflow.tracking.media import flush_artifact_async_logging, load_table, log_figure, log_image, log_table
+    from otflow.tracking.models import (
+        create_external_model,
+        delete_logged_model_tag,
+        finalize_logged_model,
+        get_logged_model,
+        import_checkpoints,
+        initialize_logged_model,
+        last_logged_model,
+        search_logged_models,
+        set_logged_model_tags,
+    )
+    from otflow.tracking.runs import (
+        ActiveRun,
+        active_run,
+        delete_run,
+        end_run,
+        get_parent_run,
+        get_run,
+        last_active_run,
+        search_runs,
+        start_run,
+    )
+    from otflow.tracking.values import (
+        delete_tag,
+        flush_async_logging,
+        log_metric,
+        log_metrics,
+        log_param,
+        log_params,
+        set_tag,
+        set_tags,
     )
 
 _HOMES: dict[str, str] = {
@@ -65,51 +120,141 @@ _HOMES: dict[str, str] = {
         "otflow.tracing.active": "get_active_trace_id get_current_active_span get_last_active_trace_id "
         "update_current_trace",
         "otflow.tracing.spans": "log_trace start_span start_span_no_context",
-        "otflow.tracking.experiments": "create_experiment get_experiment get_experiment_by_name "
-        "search_experiments set_experiment",
+        "otflow.tracking.artifacts": "get_artifact_uri log_artifact log_artifacts log_dict log_stream log_text",
+        "otflow.tracking.experiments": "create_experiment delete_experiment delete_experiment_tag get_experiment "
+        "get_experiment_by_name search_experiments set_experiment set_experiment_tag set_experiment_tags",
+        "otflow.client.async_logging": "RunOperations",
+        "otflow.system_metrics": "disable_system_metrics_logging enable_system_metrics_logging "
+        "set_system_metrics_node_id set_system_metrics_samples_before_logging set_system_metrics_sampling_interval",
+        "otflow.tracking.active_model": "ActiveModel clear_active_model get_active_model_id log_model_params "
+        "set_active_model",
+        "otflow.tracking.inputs": "log_input log_inputs log_outputs",
+        "otflow.tracking.models": "create_external_model delete_logged_model_tag finalize_logged_model "
+        "get_logged_model import_checkpoints initialize_logged_model last_logged_model search_logged_models "
+        "set_logged_model_tags",
+        "otflow.files.images": "Image",
+        "otflow.tracking.media": "flush_artifact_async_logging load_table log_figure log_image log_table",
+        "otflow.tracking.runs": "ActiveRun active_run delete_run end_run get_parent_run get_run "
+        "last_active_run search_runs start_run",
+        "otflow.tracking.values": "delete_tag flush_async_logging log_metric log_metrics log_param log_params "
+        "set_tag set_tags",
     }.items()
     for name in names.split()
 }
-_ROOMS = frozenset({"client", "compat", "config", "entities", "errors", "exceptions", "testing", "tracing", "tracking"})
+_ROOMS = frozenset(
+    {
+        "artifacts",
+        "client",
+        "compat",
+        "config",
+        "data",
+        "entities",
+        "errors",
+        "exceptions",
+        "system_metrics",
+        "testing",
+        "tracing",
+        "tracking",
+    }
+)
 
 __all__ = [
+    "ActiveModel",
+    "ActiveRun",
     "Client",
+    "Image",
     "MlflowClient",
     "OtflowError",
+    "RunOperations",
     "Span",
     "SpanType",
     "Trace",
+    "active_run",
     "add_trace",
+    "artifacts",
     "autolog",
+    "clear_active_model",
     "compat",
     "create_experiment",
+    "create_external_model",
+    "data",
     "delete_assessment",
+    "delete_experiment",
+    "delete_experiment_tag",
+    "delete_logged_model_tag",
+    "delete_run",
+    "delete_tag",
     "delete_trace_tag",
+    "disable_system_metrics_logging",
+    "enable_system_metrics_logging",
+    "end_run",
     "entities",
     "exceptions",
+    "finalize_logged_model",
+    "flush_artifact_async_logging",
+    "flush_async_logging",
     "flush_trace_async_logging",
+    "get_active_model_id",
     "get_active_trace_id",
+    "get_artifact_uri",
     "get_assessment",
     "get_current_active_span",
     "get_experiment",
     "get_experiment_by_name",
     "get_last_active_trace_id",
+    "get_logged_model",
+    "get_parent_run",
+    "get_run",
     "get_trace",
     "get_tracking_uri",
+    "import_checkpoints",
+    "initialize_logged_model",
     "is_tracking_uri_set",
+    "last_active_run",
+    "last_logged_model",
+    "load_table",
+    "log_artifact",
+    "log_artifacts",
     "log_assessment",
+    "log_dict",
     "log_expectation",
     "log_feedback",
+    "log_figure",
+    "log_image",
+    "log_input",
+    "log_inputs",
+    "log_metric",
+    "log_metrics",
+    "log_model_params",
+    "log_outputs",
+    "log_param",
+    "log_params",
+    "log_stream",
+    "log_table",
+    "log_text",
     "log_trace",
     "override_feedback",
     "search_experiments",
+    "search_logged_models",
+    "search_runs",
     "search_sessions",
     "search_traces",
+    "set_active_model",
     "set_experiment",
+    "set_experiment_tag",
+    "set_experiment_tags",
+    "set_logged_model_tags",
+    "set_system_metrics_node_id",
+    "set_system_metrics_samples_before_logging",
+    "set_system_metrics_sampling_interval",
+    "set_tag",
+    "set_tags",
     "set_trace_tag",
     "set_tracking_uri",
+    "start_run",
     "start_span",
     "start_span_no_context",
+    "system_metrics",
     "testing",
     "trace",
     "tracing",

@@ -46,17 +46,19 @@ class Setting(Generic[T]):
         kind: What is allowed.
         default: The value where no variable is set.
         meaning: One or two sentences for the reference page.
+        legacy: An older variable, read where neither of the two is set.
     """
 
-    __slots__ = ("_keys", "_last", "default", "kind", "meaning", "name")
+    __slots__ = ("_keys", "_last", "_legacy", "default", "kind", "meaning", "name")
 
-    def __init__(self, name: str, kind: Kind[Any], default: T, meaning: str) -> None:
+    def __init__(self, name: str, kind: Kind[Any], default: T, meaning: str, legacy: str = "") -> None:
         self.name = name
         self.kind = kind
         self.default = default
         self.meaning = meaning
-        self._keys: tuple[Any, Any] = (_encode_key(f"OTFLOW_{name}"), _encode_key(f"MLFLOW_{name}"))
+        self._keys = tuple(_encode_key(variable) for variable in (f"OTFLOW_{name}", f"MLFLOW_{name}", legacy))
         self._last: tuple[Any, T] = (None, default)
+        self._legacy = legacy
 
     @property
     def variables(self) -> tuple[str, str]:
@@ -73,9 +75,10 @@ class Setting(Generic[T]):
         # for each trace: look into the mapping behind it, where there is one.
         environment: Any = getattr(os.environ, "_data", None)
         if environment is None:
-            return self._parse_of(os.environ.get(self.variables[0]) or os.environ.get(self.variables[1]))
-        first, second = self._keys
-        text: Any = environment.get(first) or environment.get(second)
+            first, second = self.variables
+            return self._parse_of(os.environ.get(first) or os.environ.get(second) or os.environ.get(self._legacy))
+        first, second, legacy = self._keys
+        text: Any = environment.get(first) or environment.get(second) or environment.get(legacy)
         if not text:
             return self.default
         last = self._last
@@ -83,6 +86,13 @@ class Setting(Generic[T]):
             return last[1]
         value = self._parse_of(os.environ.decodevalue(text))
         self._last = (text, value)
+        return value
+
+    def take(self) -> T:
+        """The value now; it is unset then, for this process and the ones it starts."""
+        value = self.get()
+        for variable in (*self.variables, self._legacy):
+            os.environ.pop(variable, None)
         return value
 
     def exported(self) -> str | None:
@@ -193,7 +203,8 @@ ACTIVE_MODEL_ID: Final[Setting[str | None]] = Setting(
     "ACTIVE_MODEL_ID",
     _TEXT,
     None,
-    "The logged model that traces are linked to where none is active.",
+    "The logged model that traces are linked to where none is active. `_MLFLOW_ACTIVE_MODEL_ID` is read last.",
+    legacy="_MLFLOW_ACTIVE_MODEL_ID",
 )
 TRACING_ENABLED: Final[Setting[bool]] = Setting(
     "TRACING_ENABLED",
@@ -355,6 +366,66 @@ TRACE_ENABLE_OTLP_DUAL_EXPORT: Final[Setting[bool]] = Setting(
     _BOOLEAN,
     False,
     "If true, traces that leave by OTLP go to the store as well; if false, they go to the collector alone.",
+)
+RUN_ID: Final[Setting[str | None]] = Setting(
+    "RUN_ID",
+    _TEXT,
+    None,
+    "The run that `otflow.start_run` resumes where it is given none; set by whoever starts this process for a run.",
+)
+ENABLE_ASYNC_LOGGING: Final[Setting[bool]] = Setting(
+    "ENABLE_ASYNC_LOGGING",
+    _BOOLEAN,
+    False,
+    "Whether metrics, params and tags are logged without waiting where `synchronous` is not given.",
+)
+TRUNCATE_LONG_VALUES: Final[Setting[bool]] = Setting(
+    "TRUNCATE_LONG_VALUES",
+    _BOOLEAN,
+    True,
+    "Whether values of params and tags that are too long are cut, with a warning; if false they are refused.",
+)
+ENABLE_SYSTEM_METRICS_LOGGING: Final[Setting[bool]] = Setting(
+    "ENABLE_SYSTEM_METRICS_LOGGING",
+    _BOOLEAN,
+    False,
+    "Whether runs record what the machine does: processor, memory, disk, network, GPUs.",
+)
+SYSTEM_METRICS_SAMPLING_INTERVAL: Final[Setting[float]] = Setting(
+    "SYSTEM_METRICS_SAMPLING_INTERVAL",
+    _number(0.001),
+    10.0,
+    "How often system metrics are looked at, in seconds.",
+)
+SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING: Final[Setting[int]] = Setting(
+    "SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING",
+    _integer(1),
+    1,
+    "How many looks at the system metrics make one point, their mean.",
+)
+ENABLE_ARTIFACTS_PROGRESS_BAR: Final[Setting[bool]] = Setting(
+    "ENABLE_ARTIFACTS_PROGRESS_BAR",
+    _BOOLEAN,
+    True,
+    "Whether long transfers of artifacts show a progress bar on a terminal, where tqdm is installed.",
+)
+S3_ENDPOINT_URL: Final[Setting[str | None]] = Setting(
+    "S3_ENDPOINT_URL",
+    _TEXT,
+    None,
+    "Where `s3://` is, if not at Amazon: the URL of a server that speaks its protocol.",
+)
+S3_IGNORE_TLS: Final[Setting[bool]] = Setting(
+    "S3_IGNORE_TLS",
+    _BOOLEAN,
+    False,
+    "If true, the certificate of the server behind `s3://` is not verified.",
+)
+SYSTEM_METRICS_NODE_ID: Final[Setting[str | None]] = Setting(
+    "SYSTEM_METRICS_NODE_ID",
+    _TEXT,
+    None,
+    "The name of this machine in the names of system metrics, where one run is spread over several.",
 )
 
 SETTINGS: Final[tuple[Setting[Any], ...]] = tuple(

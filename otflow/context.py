@@ -1,19 +1,22 @@
 """The only global state of otflow: which store, experiment, run and destination are current.
 
 OpenTelemetry's context carries the spans; this module carries everything else. What belongs to a
-flow of control (a run, a destination) is a `ContextVar`; what belongs to the process is a field of
-one private object, and `reset()` forgets both.
+flow of control (a run, a model, a destination) is a `Current` or a `ContextVar`; what belongs to the process is a
+field of one private object, and `reset()` forgets both.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pathlib
+import sys
 import threading
 from collections.abc import Generator
-from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from otflow import config
 from otflow.errors import InvalidParameterError
@@ -24,7 +27,10 @@ if TYPE_CHECKING:
     from otflow.store.interface import Store
 
 __all__ = [
+    "Current",
+    "Scope",
     "active_model_id",
+    "active_run",
     "active_run_id",
     "after_fork_in_child",
     "after_fork_in_parent",
@@ -35,19 +41,97 @@ __all__ = [
     "experiment_id",
     "get_tracking_uri",
     "is_tracking_uri_set",
+    "model",
     "open_stores",
     "reset",
+    "runs",
     "set_destination",
     "set_experiment_id",
-    "set_model_id",
-    "set_run_id",
     "set_tracking_uri",
     "store",
     "temporary",
 ]
 
+T = TypeVar("T")
+
 DEFAULT_EXPERIMENT_ID = "0"
 """The experiment that always exists; its name is `Default`."""
+
+
+class Current(Generic[T]):
+    """What is current in a flow of control: in a task and what it starts, or in a thread.
+
+    A `ContextVar`, so that concurrent tasks do not see each other's. What is set outside of a task belongs to the
+    thread too: a notebook runs each of its cells in a context of its own, and what one cell sets is there in the next.
+
+    Args:
+        name: The name of the variable.
+        default: What is current where nothing was set.
+        by_task: Whether what is set in a task is the task's alone; else it is the thread's too.
+    """
+
+    _order = itertools.count(1)
+    _all: ClassVar[list[Current[Any]]] = []
+
+    def __init__(self, name: str, default: T, *, by_task: bool = True) -> None:
+        self._all.append(self)
+        self._by_task = by_task
+        self._unset = (0, default)
+        self._flow: ContextVar[tuple[int, T]] = ContextVar(name, default=self._unset)
+        self._thread = threading.local()
+
+    def get(self) -> T:
+        """What was set last, in this flow of control or in this thread."""
+        in_flow = self._flow.get()
+        in_thread: tuple[int, T] = getattr(self._thread, "value", self._unset)
+        return (in_flow if in_flow[0] >= in_thread[0] else in_thread)[1]
+
+    def set(self, value: T) -> None:
+        """Make something current from here on."""
+        stamped = (next(self._order), value)
+        self._flow.set(stamped)
+        if not (self._by_task and _in_task()):
+            self._thread.value = stamped
+
+    @classmethod
+    def reset_all(cls) -> None:
+        """Forget everything that was set here, and in all threads."""
+        for current in cls._all:
+            current.reset()
+
+    def reset(self) -> None:
+        """Forget what was set here, and in all threads."""
+        self._flow.set(self._unset)
+        self._thread = threading.local()
+
+
+def _in_task() -> bool:
+    """Whether a task runs that is not a cell of a notebook."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        if asyncio is None or asyncio.current_task() is None:
+            return False
+    except RuntimeError:  # no event loop runs in this thread
+        return False
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is None
+
+
+@dataclass(slots=True)
+class Scope:
+    """A run or a model that was made active.
+
+    Attributes:
+        id: Its id.
+        uri: The store that it is in.
+        ended: Whether it is over: seen by all flows of control that took it over.
+        experiment_id: The experiment that it is in, where that is known.
+    """
+
+    id: str
+    uri: str
+    ended: bool = False
+    experiment_id: str | None = None
 
 
 class _Process:
@@ -65,8 +149,10 @@ class _Process:
 
 
 _process = _Process()
-_run_id: ContextVar[str | None] = ContextVar("otflow_run_id", default=None)
-_model_id: ContextVar[str | None] = ContextVar("otflow_model_id", default=None)
+runs: Current[tuple[Scope, ...]] = Current("otflow_runs", ())
+"""The runs that were started here, the innermost last; those that ended since are still among them."""
+model: Current[Scope | None] = Current("otflow_model", None)
+"""The logged model that was made active here."""
 _destination: ContextVar[TraceLocationBase | None] = ContextVar("otflow_destination", default=None)
 
 
@@ -193,24 +279,28 @@ def destination() -> TraceLocationBase | None:
     return _destination.get() or _process.destination
 
 
-def active_run_id() -> str | None:
-    """The run that is active in this flow of control."""
-    return _run_id.get()
+def active_run(uri: str | None = None) -> Scope | None:
+    """The run that is active in this flow of control; with `uri`, if it is in that store."""
+    for scope in reversed(runs.get()):
+        if not scope.ended:
+            return scope if uri is None or scope.uri == uri else None
+    return None
 
 
-def set_run_id(run_id: str | None) -> Token[str | None]:
-    """Make a run the active one in this flow of control."""
-    return _run_id.set(run_id)
+def active_run_id(uri: str | None = None) -> str | None:
+    """The id of the run that is active in this flow of control; see `active_run`."""
+    scope = active_run(uri)
+    return None if scope is None else scope.id
 
 
-def active_model_id() -> str | None:
-    """The logged model that is active in this flow of control; one that the environment names is not."""
-    return _model_id.get()
+def active_model_id(uri: str | None = None) -> str | None:
+    """The logged model that is active in this flow of control; one that the environment names is not.
 
-
-def set_model_id(model_id: str | None) -> Token[str | None]:
-    """Make a logged model the active one in this flow of control."""
-    return _model_id.set(model_id)
+    Args:
+        uri: If given, only one in that store counts.
+    """
+    scope = model.get()
+    return None if scope is None or scope.ended or (uri is not None and scope.uri != uri) else scope.id
 
 
 # -- life and death --------------------------------------------------------------------------------
@@ -223,8 +313,7 @@ def reset() -> None:
         for setting, text in _process.environment.items():
             setting.export(text)
         _process.__init__()
-    _run_id.set(None)
-    _model_id.set(None)
+    Current.reset_all()
     _destination.set(None)
     for opened in stores:
         opened.close()

@@ -3,8 +3,10 @@
 ```
 OtflowError                     any failure that otflow reports     500 INTERNAL_ERROR
 ├── InvalidParameterError       an argument is not allowed          400 INVALID_PARAMETER_VALUE
+│   ├── ArgumentTypeError       an argument is of a wrong type      400 INVALID_PARAMETER_VALUE
 │   └── FilterError             a search expression is malformed    400 INVALID_PARAMETER_VALUE
 ├── NotFoundError               the named thing does not exist      404 RESOURCE_DOES_NOT_EXIST
+│   └── MissingFileError        a file does not exist               404 RESOURCE_DOES_NOT_EXIST
 ├── AlreadyExistsError          the name is taken                   400 RESOURCE_ALREADY_EXISTS
 ├── InvalidStateError           the thing is not in a state for it  500 INVALID_STATE
 ├── StoreUnavailableError       the store cannot be reached now     503 TEMPORARILY_UNAVAILABLE
@@ -24,10 +26,12 @@ from typing import Any, ClassVar, Final
 
 __all__ = [
     "AlreadyExistsError",
+    "ArgumentTypeError",
     "FilterError",
     "InvalidParameterError",
     "InvalidStateError",
     "MissingExtraError",
+    "MissingFileError",
     "NotFoundError",
     "OtflowError",
     "SchemaVersionError",
@@ -121,6 +125,10 @@ class InvalidParameterError(OtflowError, ValueError):
     default_code = "INVALID_PARAMETER_VALUE"
 
 
+class ArgumentTypeError(InvalidParameterError, TypeError):
+    """An argument is of a type that is not allowed, or arguments exclude each other."""
+
+
 class FilterError(InvalidParameterError):
     """A search expression is malformed; the message shows it with a caret under the offence.
 
@@ -147,6 +155,10 @@ class NotFoundError(OtflowError):
     """The named thing does not exist."""
 
     default_code = "RESOURCE_DOES_NOT_EXIST"
+
+
+class MissingFileError(NotFoundError, FileNotFoundError):
+    """A file does not exist, be it the caller's or an artifact."""
 
 
 class AlreadyExistsError(OtflowError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["Baggage", "CostKey", "GenAI", "Kept", "Metadata", "OTel", "SpanKey", "Tag", "TokenUsageKey"]
+__all__ = ["Baggage", "CostKey", "GenAI", "Kept", "Metadata", "OTel", "RunKey", "SpanKey", "Tag", "TokenUsageKey"]
 
 
 class SpanKey:
@@ -94,6 +94,29 @@ class Tag:
 
     SPANS_IN_STORE: Final = "TRACKING_STORE"
     """The value of SPANS_LOCATION where the store itself holds the spans."""
+
+
+class RunKey:
+    """Tags that otflow sets on runs and logged models, MLflow's."""
+
+    NAME: Final = "mlflow.runName"
+    """The same as the run's name."""
+    PARENT: Final = "mlflow.parentRunId"
+    NOTE: Final = "mlflow.note.content"
+    USER: Final = "mlflow.user"
+    SOURCE_NAME: Final = "mlflow.source.name"
+    SOURCE_TYPE: Final = "mlflow.source.type"
+    GIT_COMMIT: Final = "mlflow.source.git.commit"
+    LOGGED_ARTIFACTS: Final = "mlflow.loggedArtifacts"
+    """A JSON list of the tables among the run's artifacts."""
+    LOGGED_IMAGES: Final = "mlflow.loggedImages"
+    """`True` where the run has a series of images."""
+    IS_EXTERNAL: Final = "mlflow.model.isExternal"
+    """`true` on a logged model whose artifacts are elsewhere."""
+    CHECKPOINT_PATH: Final = "otflow.checkpoint.path"
+    """On a logged model that was imported: where its file or directory is."""
+    DATASET_CONTEXT: Final = "mlflow.data.context"
+    """On the use of a dataset: what for."""
 
 
 class OTel:

@@ -27,7 +27,7 @@ def test_each_setting_is_in_the_table_once_under_its_own_name():
 def test_each_setting_is_asked_for_somewhere():
     package = Path(config.__file__).parent
     source = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
-    asked = set(re.findall(r"config\.([A-Z_]+)\.get\(\)|guard\.setting\(config\.([A-Z_]+)\)", source))
+    asked = set(re.findall(r"config\.([A-Z0-9_]+)\.(?:get|take)\(\)|guard\.setting\(config\.([A-Z0-9_]+)\)", source))
     assert {setting.name for setting in SETTINGS} == {name for pair in asked for name in pair if name}
 
 

@@ -11,10 +11,12 @@ import pytest
 from otflow import errors
 from otflow.errors import (
     AlreadyExistsError,
+    ArgumentTypeError,
     FilterError,
     InvalidParameterError,
     InvalidStateError,
     MissingExtraError,
+    MissingFileError,
     NotFoundError,
     OtflowError,
     SchemaVersionError,
@@ -25,8 +27,10 @@ from otflow.errors import (
 FAMILY = [
     (OtflowError("m"), "INTERNAL_ERROR", 500),
     (InvalidParameterError("m"), "INVALID_PARAMETER_VALUE", 400),
+    (ArgumentTypeError("m"), "INVALID_PARAMETER_VALUE", 400),
     (FilterError("m", "a = b", 4), "INVALID_PARAMETER_VALUE", 400),
     (NotFoundError("m"), "RESOURCE_DOES_NOT_EXIST", 404),
+    (MissingFileError("m"), "RESOURCE_DOES_NOT_EXIST", 404),
     (AlreadyExistsError("m"), "RESOURCE_ALREADY_EXISTS", 400),
     (InvalidStateError("m"), "INVALID_STATE", 500),
     (StoreUnavailableError("m"), "TEMPORARILY_UNAVAILABLE", 503),

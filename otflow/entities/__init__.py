@@ -16,12 +16,25 @@ if TYPE_CHECKING:
     )
     from otflow.entities.assessment_source import AssessmentSource, AssessmentSourceType
     from otflow.entities.attachment import Attachment
+    from otflow.entities.dataset import Dataset, DatasetInput, InputTag
     from otflow.entities.document import Document
     from otflow.entities.experiment import Experiment, ExperimentTag
+    from otflow.entities.file_info import FileInfo
     from otflow.entities.link import Link
     from otflow.entities.live_span import LiveSpan
+    from otflow.entities.logged_model import (
+        LoggedModel,
+        LoggedModelInput,
+        LoggedModelOutput,
+        LoggedModelParameter,
+        LoggedModelStatus,
+        LoggedModelTag,
+    )
+    from otflow.entities.metric import Metric, Param, RunTag
     from otflow.entities.noop_span import NoOpSpan
     from otflow.entities.page import Page, PagedList
+    from otflow.entities.run import Run, RunData, RunInfo, RunInputs, RunOutputs
+    from otflow.entities.run_status import RunStatus, SourceType
     from otflow.entities.session import Session
     from otflow.entities.span import Span
     from otflow.entities.span_event import SpanEvent
@@ -64,6 +77,13 @@ _HOMES: dict[str, str] = {
         "trace_location": "InferenceTableLocation MlflowExperimentLocation TraceLocation "
         "TraceLocationBase TraceLocationType UCSchemaLocation",
         "trace_state": "TraceState TraceStatus",
+        "dataset": "Dataset DatasetInput InputTag",
+        "file_info": "FileInfo",
+        "logged_model": "LoggedModel LoggedModelInput LoggedModelOutput LoggedModelParameter "
+        "LoggedModelStatus LoggedModelTag",
+        "metric": "Metric Param RunTag",
+        "run": "Run RunData RunInfo RunInputs RunOutputs",
+        "run_status": "RunStatus SourceType",
         "view_type": "LifecycleStage ViewType",
     }.items()
     for name in names.split()
@@ -75,6 +95,8 @@ __all__ = [
     "AssessmentSource",
     "AssessmentSourceType",
     "Attachment",
+    "Dataset",
+    "DatasetInput",
     "Document",
     "Expectation",
     "ExpectationValue",
@@ -82,15 +104,33 @@ __all__ = [
     "ExperimentTag",
     "Feedback",
     "FeedbackValue",
+    "FileInfo",
     "InferenceTableLocation",
+    "InputTag",
     "LifecycleStage",
     "Link",
     "LiveSpan",
+    "LoggedModel",
+    "LoggedModelInput",
+    "LoggedModelOutput",
+    "LoggedModelParameter",
+    "LoggedModelStatus",
+    "LoggedModelTag",
+    "Metric",
     "MlflowExperimentLocation",
     "NoOpSpan",
     "Page",
     "PagedList",
+    "Param",
+    "Run",
+    "RunData",
+    "RunInfo",
+    "RunInputs",
+    "RunOutputs",
+    "RunStatus",
+    "RunTag",
     "Session",
+    "SourceType",
     "Span",
     "SpanEvent",
     "SpanStatus",

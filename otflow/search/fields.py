@@ -1,4 +1,4 @@
-"""What may be asked of each entity: one table each; runs, models, prompts and datasets will be further tables.
+"""What may be asked of each entity: one table each; models, prompts and datasets will be further tables.
 
 The names are those of MLflow's search language; those under "ours" are further names for the same.
 """
@@ -11,7 +11,7 @@ from typing import Final
 from otflow.search.tree import Entity, Field, Kind, OrderKey
 from otflow.semconv import Metadata
 
-__all__ = ["EXPERIMENT_FIELDS", "TRACE_FIELDS", "ExperimentField", "TraceField"]
+__all__ = ["EXPERIMENT_FIELDS", "RUN_FIELDS", "TRACE_FIELDS", "ExperimentField", "RunField", "TraceField"]
 
 
 class TraceField:
@@ -60,6 +60,27 @@ class ExperimentField:
     CREATION_TIME: Final = Field("creation_time", Kind.NUMBER)
     LAST_UPDATE_TIME: Final = Field("last_update_time", Kind.NUMBER)
     TAG: Final = Field("tags", Kind.TEXT, keyed=True)
+
+
+class RunField:
+    """The fields of a run."""
+
+    RUN_ID: Final = Field("run_id", Kind.TEXT)
+    NAME: Final = Field("run_name", Kind.TEXT)
+    STATUS: Final = Field("status", Kind.TEXT)
+    START_TIME: Final = Field("start_time", Kind.NUMBER, unquoted=True)
+    END_TIME: Final = Field("end_time", Kind.NUMBER, unquoted=True)
+    USER: Final = Field("user_id", Kind.TEXT)
+    ARTIFACTS: Final = Field("artifact_uri", Kind.TEXT)
+
+    METRIC: Final = Field("metrics", Kind.NUMBER, keyed=True, unquoted=True)
+    """The last value. NaN is a value that is unequal to every number."""
+    PARAM: Final = Field("params", Kind.TEXT, keyed=True)
+    TAG: Final = Field("tags", Kind.TEXT, keyed=True)
+
+    DATASET_NAME: Final = Field("datasets.name", Kind.TEXT, orderable=False)
+    DATASET_DIGEST: Final = Field("datasets.digest", Kind.TEXT, orderable=False)
+    DATASET_CONTEXT: Final = Field("datasets.context", Kind.TEXT, orderable=False)
 
 
 def _names(attributes: Mapping[str, Field], prefixes: Iterable[str]) -> dict[str, Field]:
@@ -149,4 +170,49 @@ EXPERIMENT_FIELDS: Final = Entity(
     # millisecond: among these too the newest is first.
     default_order=(OrderKey(_E.CREATION_TIME, descending=True),),
     tie_break=(OrderKey(_E.EXPERIMENT_ID, descending=True),),
+)
+
+_R = RunField
+_RUN_ATTRIBUTES: Final = {
+    "run_id": _R.RUN_ID,
+    "run_name": _R.NAME,
+    "run name": _R.NAME,
+    "Run name": _R.NAME,
+    "Run Name": _R.NAME,
+    "status": _R.STATUS,
+    "start_time": _R.START_TIME,
+    "created": _R.START_TIME,
+    "Created": _R.START_TIME,
+    "end_time": _R.END_TIME,
+    "user_id": _R.USER,
+    "artifact_uri": _R.ARTIFACTS,
+}
+_DATASET_ATTRIBUTES: Final = {
+    "name": _R.DATASET_NAME,
+    "digest": _R.DATASET_DIGEST,
+    "context": _R.DATASET_CONTEXT,
+}
+
+RUN_FIELDS: Final = Entity(
+    noun="a run",
+    names={
+        **_names(_RUN_ATTRIBUTES, ("attribute", "attributes", "attr", "run")),
+        **{
+            f"{prefix}.{name}": field
+            for prefix in ("dataset", "datasets")
+            for name, field in _DATASET_ATTRIBUTES.items()
+        },
+    },
+    prefixes={
+        "metric": _R.METRIC,
+        "metrics": _R.METRIC,
+        "param": _R.PARAM,
+        "params": _R.PARAM,
+        "parameter": _R.PARAM,
+        "parameters": _R.PARAM,
+        "tag": _R.TAG,
+        "tags": _R.TAG,
+    },
+    default_order=(OrderKey(_R.START_TIME, descending=True),),
+    tie_break=(OrderKey(_R.START_TIME, descending=True), OrderKey(_R.RUN_ID)),
 )

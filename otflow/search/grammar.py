@@ -378,11 +378,11 @@ def _checked(value: Literal, field: Field, op: Op) -> tuple[str | None, Literal]
 
 
 def _as_number(value: Literal, field: Field) -> tuple[str | None, Literal]:
-    """A number, which may be in quotes as in the released MLflow."""
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+    """A number; for some fields it may be in quotes, as in the released MLflow."""
+    if isinstance(value, str) and not field.unquoted and _NUMBER.fullmatch(value.strip()):
         value = _number(value.strip())
         if isinstance(value, float) and not math.isfinite(value):
             return "the number is too large", value
     if isinstance(value, (str, bool)):
-        return f"{field.name} is compared with a number", value
+        return f"{field.name} is compared with a number{', without quotes' if field.unquoted else ''}", value
     return None, value

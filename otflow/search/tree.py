@@ -86,6 +86,7 @@ class Field:
         orderable: Whether results can be ordered by it: it has one value, or none.
         shape: A regular expression that a text which it equals must match, if there is one.
         shape_said: How to say that.
+        unquoted: Whether a number that it is compared with may not stand in quotes.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Field:
     orderable: bool = True
     shape: str | None = None
     shape_said: str = ""
+    unquoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 
 from otflow.entities import Assessment, Experiment, Page, Span, Trace, TraceInfo, TraceState, ViewType
 from otflow.errors import NotFoundError
+from otflow.store.companion import LoggedModelStore, RunStore
 
-__all__ = ["ExperimentStore", "Store", "TraceStore", "TraceWrite"]
+__all__ = ["ExperimentStore", "LoggedModelStore", "RunStore", "Store", "TraceStore", "TraceWrite"]
 
 
 @dataclass(slots=True)
@@ -250,15 +251,15 @@ class ExperimentStore(ABC):
         """Rename an active experiment. Raises AlreadyExistsError, NotFoundError."""
 
     @abstractmethod
-    def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None:
-        """Set one tag of an active experiment."""
+    def set_experiment_tags(self, experiment_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of an active experiment, all of them or none."""
 
     @abstractmethod
     def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
         """Delete one tag of an active experiment. Raises NotFoundError where it is not there."""
 
 
-class Store(TraceStore, ExperimentStore):
+class Store(TraceStore, ExperimentStore, RunStore, LoggedModelStore):
     """A whole store. Opened by `otflow.store.opening.open_store`, closed by `close`."""
 
     @abstractmethod

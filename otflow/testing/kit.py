@@ -11,6 +11,7 @@ from typing import Any
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 from otflow import clock, context
+from otflow.client.async_logging import log_queue
 from otflow.entities import Trace
 from otflow.tracing import guard, provider
 from otflow.tracing.assembly import open_traces
@@ -137,6 +138,7 @@ def reset() -> None:
     What has ended is written first. Tracer providers that otflow has joined stay joined: OpenTelemetry knows no way
     back.
     """
+    log_queue.flush()
     writer.reset()
     open_traces.reset()
     provider.reset()

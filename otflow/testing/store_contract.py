@@ -17,7 +17,10 @@ from __future__ import annotations
 from otflow.testing.contract.annotating import AssessmentContract, LinkContract, TagContract
 from otflow.testing.contract.experiments import ExperimentContract
 from otflow.testing.contract.large import LargeContract
+from otflow.testing.contract.models import LoggedModelContract
 from otflow.testing.contract.reading import DeletingContract, ReadingContract
+from otflow.testing.contract.run_search import RunSearchContract
+from otflow.testing.contract.runs import RunContract
 from otflow.testing.contract.searching import FilterContract, PageContract
 from otflow.testing.contract.writing import WritingContract
 
@@ -35,5 +38,8 @@ class StoreContract(
     LinkContract,
     AssessmentContract,
     ExperimentContract,
+    RunContract,
+    RunSearchContract,
+    LoggedModelContract,
 ):
     """What every store does. A subclass brings a fixture `store`."""

@@ -44,15 +44,18 @@ def open_trace(
         start_time_ns: Unix time in nanoseconds.
         destination: Where the trace goes, instead of what the context says.
         uri: The store the trace goes to; the current one by default.
-        experiment_id: The experiment the trace goes to; the active one by default.
+        experiment_id: The experiment the trace goes to; by default that of the active run, else the active one.
     """
     span_context: Any = span.get_span_context()
     otel_trace_id: int = span_context.trace_id
     tracking_uri = context.get_tracking_uri()
+    run = context.active_run(uri or tracking_uri)
     if experiment_id is None:
         where = destination or context.destination()
         if isinstance(where, MlflowExperimentLocation):
             experiment_id = where.experiment_id
+        elif run is not None:
+            experiment_id = run.experiment_id
         elif uri is None or uri == tracking_uri:
             experiment_id = context.chosen_experiment_id()
     if LiveSpan.policy is not None:
@@ -65,10 +68,9 @@ def open_trace(
     if before is not None:  # closed, with spans that are still to end
         trace.live, trace.foreign, trace.shown = before.live, before.foreign, before.shown
         trace.known.update(before.live, before.foreign)
-    run_id = context.active_run_id()
-    if run_id is not None:
-        trace.metadata[Metadata.SOURCE_RUN] = run_id
-    model_id = context.active_model_id()
+    if run is not None:
+        trace.metadata[Metadata.SOURCE_RUN] = run.id
+    model_id = context.active_model_id(trace.uri)
     if model_id is not None:
         trace.metadata[Metadata.MODEL_ID] = model_id
     baggage.apply(trace)

@@ -20,6 +20,8 @@ from otflow.tracing.renamed import formerly
 if TYPE_CHECKING:
     import pandas
 
+    from otflow.store.interface import Store
+
 __all__ = ["get_trace", "search_sessions", "search_traces", "show"]
 
 _logger = logging.getLogger("otflow")
@@ -111,6 +113,7 @@ def search_traces(
     Raises:
         FilterError: the expression is malformed; the message points at the token.
         InvalidParameterError: an argument that is not allowed.
+        NotFoundError: no such run.
         MissingExtraError: "pandas" is asked for and not installed.
     """
     if sql_warehouse_id is not None:
@@ -138,6 +141,8 @@ def search_traces(
         ),
         max_results,
     )
+    if run_id is not None and not traces:
+        check_run(store, run_id, where)
     show(traces)
     return _to_frame(traces, extract_fields) if as_frame else traces
 
@@ -236,6 +241,22 @@ def scoped_filter(filter_string: str | None, run_id: str | None, model_id: str |
     if model_id is not None:
         parts.append(f"metadata.`{Metadata.MODEL_ID}` = {quote(model_id)}")
     return " AND ".join(parts) or None
+
+
+def check_run(store: Store, run_id: str, where: Sequence[str]) -> None:
+    """Say why a search for the traces of a run finds none, where that is the caller's mistake.
+
+    Raises:
+        NotFoundError: there is no such run.
+        InvalidParameterError: the run is of an experiment that is not searched.
+    """
+    experiment_id = store.get_run(run_id).info.experiment_id
+    if experiment_id not in where:
+        raise InvalidParameterError(
+            f"Run {run_id} belongs to experiment {experiment_id}, which is not in the list of locations provided:"
+            f" {list(where)}. Please include experiment {experiment_id} in the `locations` parameter to search for"
+            " traces from this run."
+        )
 
 
 def all_pages(fetch: Callable[[int, str | None], Page[_T]], max_results: int | None) -> list[_T]:

@@ -13,10 +13,14 @@ from otflow.tracing.search import all_pages
 
 __all__ = [
     "create_experiment",
+    "delete_experiment",
+    "delete_experiment_tag",
     "get_experiment",
     "get_experiment_by_name",
     "search_experiments",
     "set_experiment",
+    "set_experiment_tag",
+    "set_experiment_tags",
 ]
 
 _logger = logging.getLogger("otflow")
@@ -130,3 +134,39 @@ def search_experiments(
     return all_pages(
         lambda size, token: client.search_experiments(view_type, size, filter_string, order_by, token), max_results
     )
+
+
+def delete_experiment(experiment_id: str) -> None:
+    """Mark an experiment and its runs deleted; `Client.restore_experiment` undoes it.
+
+    Raises:
+        NotFoundError: no active experiment has this id.
+    """
+    Client().delete_experiment(experiment_id)
+
+
+def set_experiment_tag(key: str, value: Any) -> None:
+    """Set a tag of the active experiment.
+
+    Args:
+        key: The name: letters, digits, `_`, `-`, `.`, space, `:` and `/`, at most 250 characters.
+        value: The value; what is no string is kept as one.
+
+    Raises:
+        InvalidParameterError: the name or the value is not allowed, or the experiment is deleted.
+    """
+    set_experiment_tags({key: value})
+
+
+def set_experiment_tags(tags: dict[str, Any]) -> None:
+    """Set tags of the active experiment, all of them or none; see `set_experiment_tag`."""
+    Client().set_experiment_tags(context.experiment_id(), tags)
+
+
+def delete_experiment_tag(key: str) -> None:
+    """Delete a tag of the active experiment.
+
+    Raises:
+        NotFoundError: it has no such tag.
+    """
+    Client().delete_experiment_tag(context.experiment_id(), key)

@@ -77,9 +77,38 @@ RESTORE_EXPERIMENT: Final = Endpoint(
     "POST", "/api/2.0/mlflow/experiments/restore", "restore_experiment", repeatable=False
 )
 RENAME_EXPERIMENT: Final = Endpoint("POST", "/api/2.0/mlflow/experiments/update", "rename_experiment")
-SET_EXPERIMENT_TAG: Final = Endpoint("POST", "/api/2.0/mlflow/experiments/set-experiment-tag", "set_experiment_tag")
+SET_EXPERIMENT_TAG: Final = Endpoint("POST", "/api/2.0/mlflow/experiments/set-experiment-tag", "set_experiment_tags")
 DELETE_EXPERIMENT_TAG: Final = Endpoint(
     "POST", "/api/2.0/mlflow/experiments/delete-experiment-tag", "delete_experiment_tag", repeatable=False
+)
+
+CREATE_RUN: Final = Endpoint("POST", "/api/2.0/mlflow/runs/create", "create_run", repeatable=False)
+GET_RUN: Final = Endpoint("GET", "/api/2.0/mlflow/runs/get", "get_run")
+UPDATE_RUN: Final = Endpoint("POST", "/api/2.0/mlflow/runs/update", "update_run")
+DELETE_RUN: Final = Endpoint("POST", "/api/2.0/mlflow/runs/delete", "delete_run")
+RESTORE_RUN: Final = Endpoint("POST", "/api/2.0/mlflow/runs/restore", "restore_run")
+LOG_BATCH: Final = Endpoint("POST", "/api/2.0/mlflow/runs/log-batch", "log_batch")
+DELETE_RUN_TAG: Final = Endpoint("POST", "/api/2.0/mlflow/runs/delete-tag", "delete_run_tag", repeatable=False)
+LOG_INPUTS: Final = Endpoint("POST", "/api/2.0/mlflow/runs/log-inputs", "log_inputs")
+LOG_OUTPUTS: Final = Endpoint("POST", "/api/2.0/mlflow/runs/outputs", "log_outputs")
+SEARCH_RUNS: Final = Endpoint("POST", "/api/2.0/mlflow/runs/search", "search_runs")
+GET_METRIC_HISTORY: Final = Endpoint("GET", "/api/2.0/mlflow/metrics/get-history", "get_metric_history")
+
+SEARCH_LOGGED_MODELS: Final = Endpoint("POST", "/api/2.0/mlflow/logged-models/search", "search_logged_models")
+CREATE_LOGGED_MODEL: Final = Endpoint("POST", "/api/2.0/mlflow/logged-models", "create_logged_model", repeatable=False)
+GET_LOGGED_MODEL: Final = Endpoint("GET", "/api/2.0/mlflow/logged-models/{model_id}", "get_logged_model")
+FINALIZE_LOGGED_MODEL: Final = Endpoint("PATCH", "/api/2.0/mlflow/logged-models/{model_id}", "finalize_logged_model")
+DELETE_LOGGED_MODEL: Final = Endpoint(
+    "DELETE", "/api/2.0/mlflow/logged-models/{model_id}", "delete_logged_model", repeatable=False
+)
+SET_LOGGED_MODEL_TAGS: Final = Endpoint(
+    "PATCH", "/api/2.0/mlflow/logged-models/{model_id}/tags", "set_logged_model_tags"
+)
+DELETE_LOGGED_MODEL_TAG: Final = Endpoint(
+    "DELETE", "/api/2.0/mlflow/logged-models/{model_id}/tags/{key}", "delete_logged_model_tag", repeatable=False
+)
+LOG_LOGGED_MODEL_PARAMS: Final = Endpoint(
+    "POST", "/api/2.0/mlflow/logged-models/{model_id}/params", "log_logged_model_params"
 )
 
 ENDPOINTS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Endpoint))

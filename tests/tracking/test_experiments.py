@@ -81,6 +81,68 @@ class TestExperiments:
             otflow.create_experiment(name)
 
 
+class TestTags:
+    def test_of_the_active_experiment(self):
+        chosen = otflow.set_experiment("tagged").experiment_id
+
+        def tags():
+            return otflow.get_experiment(chosen).tags
+
+        otflow.set_experiment_tag("a", 1)
+        otflow.set_experiment_tags({"a": 2, "b": None})
+        assert tags() == {"a": "2", "b": "None"}
+        with otflow.start_run(experiment_id="0"):
+            otflow.set_experiment_tag("c", "3")
+        assert tags() == {"a": "2", "b": "None", "c": "3"}
+        otflow.delete_experiment_tag("a")
+        assert "a" not in tags()
+        for key in ("a", "never"):
+            with pytest.raises(NotFoundError):
+                otflow.delete_experiment_tag(key)
+
+    def test_what_is_refused_leaves_nothing(self):
+        with pytest.raises(InvalidParameterError):
+            otflow.set_experiment_tags({"fine": 1, "wrong$": 2})
+        for wrong in ([("a", 1)], "a"):
+            with pytest.raises(InvalidParameterError):
+                otflow.set_experiment_tags(wrong)
+        assert otflow.get_experiment("0").tags == {}
+
+    def test_of_a_deleted_one(self):
+        gone = otflow.set_experiment("gone").experiment_id
+        otflow.delete_experiment(gone)
+        with pytest.raises(InvalidParameterError, match="deleted"):
+            otflow.set_experiment_tag("a", 1)
+
+
+class TestDelete:
+    def test_its_runs_go_with_it_and_come_back(self):
+        made = otflow.create_experiment("gone")
+        with otflow.start_run(experiment_id=made) as run:
+            pass
+
+        def stages():
+            found = otflow.get_experiment(made), otflow.get_run(run.info.run_id).info
+            return tuple(one.lifecycle_stage for one in found)
+
+        otflow.delete_experiment(made)
+        assert stages() == ("deleted", "deleted")
+        assert "gone" not in [found.name for found in otflow.search_experiments()]
+        with pytest.raises(InvalidParameterError, match="deleted"):
+            otflow.start_run(experiment_id=made)
+        otflow.Client().restore_experiment(made)
+        assert stages() == ("active", "active")
+
+    def test_unknown_ones(self):
+        for unknown in ("4711", otflow.create_experiment("gone")):
+            if unknown != "4711":
+                otflow.delete_experiment(unknown)
+            with pytest.raises(NotFoundError):
+                otflow.delete_experiment(unknown)
+        with pytest.raises(InvalidParameterError):
+            otflow.delete_experiment("nonsense")
+
+
 class TestTrackingUri:
     def test_forms(self, tmp_path):
         assert otflow.is_tracking_uri_set() is False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -9,8 +10,8 @@ import re
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from otflow import config
@@ -28,7 +29,7 @@ from otflow.wire.scalars import Json
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
 
-__all__ = ["HttpClient"]
+__all__ = ["BrokenOffError", "HttpClient", "stream_of"]
 
 _OVERLOADED: Final = frozenset({429, 503})
 """Answers that say the request was not served, so that any request may be sent again."""
@@ -172,12 +173,45 @@ class HttpClient:
         content = {"Content-Type": "application/x-protobuf", **headers}
         self._send(endpoint, endpoint.path, data=body, headers=content)
 
-    def _send(self, endpoint: Endpoint, path: str, **arguments: Any) -> Response:
+    def put_stream(self, endpoint: Endpoint, path: str, source: BinaryIO) -> None:
+        """Send what a stream has, from where it stands; see `call` for what is raised.
+
+        Args:
+            endpoint: The kind of request.
+            path: The path.
+            source: A stream that can be rewound: it is read anew when the request is tried again.
+        """
+        begin = source.tell()
+        length = source.seek(0, os.SEEK_END) - begin
+        self._send(
+            endpoint,
+            path,
+            rewind=lambda: source.seek(begin),
+            data=source if length > 0 else b"",
+            headers={"Content-Type": "application/octet-stream"},
+        )
+
+    def open_stream(self, endpoint: Endpoint, path: str) -> BinaryIO:
+        """The body of an answer, to be read as it comes and closed; see `call` for what is raised.
+
+        Where the connection breaks amid it, reading raises BrokenOffError.
+        """
+        return stream_of(self._send(endpoint, path, stream=True), self.uri)
+
+    def send(self, endpoint: Endpoint, path: str) -> None:
+        """Send a request without a body, whose answer says nothing more than that it was done."""
+        self._send(endpoint, path)
+
+    def _send(
+        self, endpoint: Endpoint, path: str, *, rewind: Callable[[], object] | None = None, **arguments: Any
+    ) -> Response:
         limit_s = config.HTTP_REQUEST_TIMEOUT.get()
         deadline = time.monotonic() + limit_s if limit_s else None
         retries = config.HTTP_REQUEST_MAX_RETRIES.get()
         pause_s = _FIRST_PAUSE_S
         while True:
+            if rewind is not None:
+                rewind()
             answer = self._try(endpoint, path, deadline, arguments)
             if not isinstance(answer, _Failure):
                 return answer
@@ -259,6 +293,46 @@ class HttpClient:
             detail = _clean(str(data.get("detail") or "")) or f"HTTP status {status}"
             return OtflowError(f"{self.uri} does not accept {request}: {detail}", "BAD_REQUEST")
         return OtflowError(f"{self.uri} failed on {request} (HTTP status {status})")
+
+
+class BrokenOffError(StoreUnavailableError):
+    """A connection broke amid an answer."""
+
+
+def stream_of(response: Response, server: str) -> BinaryIO:
+    """The body of an answer of which nothing has been read; to be closed. See `HttpClient.open_stream`."""
+    return cast("BinaryIO", io.BufferedReader(_Body(response, server), 1 << 16))
+
+
+class _Body(io.RawIOBase):
+    """The body of an answer, as it comes.
+
+    Args:
+        response: The answer, of which nothing has been read.
+        server: Who gave it.
+    """
+
+    def __init__(self, response: Response, server: str) -> None:
+        self._response = response
+        self._server = server
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        from urllib3.exceptions import HTTPError
+
+        try:
+            data: bytes = self._response.raw.read(len(buffer), decode_content=True)
+        except (HTTPError, OSError) as error:
+            raise BrokenOffError(f"{self._server} broke off amid an answer: {_reason(error)}") from None
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._response.close()
+        super().close()
 
 
 class _Failure:

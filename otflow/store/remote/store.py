@@ -11,6 +11,7 @@ The server may be a released MLflow (3.10.1 is the one it is tested with). What 
 - Spans in portions: `iter_spans` reads the whole trace.
 - Integers in feedback come back as floats; NaN and infinities are refused. The run of an assessment is not kept.
 - Tags longer than 4096 characters: they are cut.
+- `IN`, `IS NULL` and `RLIKE` for most fields of a search for runs, and sound comparisons with NaN.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from otflow.store.interface import Store, TraceWrite
 from otflow.store.merging import SYNTHESIZED_TAGS
 from otflow.store.remote.client import HttpClient
 from otflow.store.remote.filters import check_experiment_search, server_filter, server_order
+from otflow.store.remote.models import RemoteModels
+from otflow.store.remote.runs import RemoteRuns
 from otflow.store.remote.writing import Draft, portions
 from otflow.wire import endpoints
 from otflow.wire.assessments import assessment_from_json, assessment_to_json, changes_to_json
@@ -55,7 +58,7 @@ _VIEW_TYPES: Final = {
 }
 
 
-class RemoteStore(Store):
+class RemoteStore(RemoteRuns, RemoteModels, Store):
     """A store that an HTTP server holds. Nothing is sent until a method is called.
 
     Args:
@@ -446,10 +449,11 @@ class RemoteStore(Store):
         except AlreadyExistsError:
             raise _name_taken(new_name) from None
 
-    def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None:
-        key, value = validation.check_experiment_tag(key, value)
-        body = {"experiment_id": experiment_id, "key": key, "value": value}
-        self._http.call(endpoints.SET_EXPERIMENT_TAG, body=body)
+    def set_experiment_tags(self, experiment_id: str, tags: Mapping[str, str]) -> None:
+        checked = [validation.check_experiment_tag(key, value) for key, value in tags.items()]
+        for key, value in checked:
+            body = {"experiment_id": experiment_id, "key": key, "value": value}
+            self._http.call(endpoints.SET_EXPERIMENT_TAG, body=body)
 
     def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
         self._http.call(endpoints.DELETE_EXPERIMENT_TAG, body={"experiment_id": experiment_id, "key": key})

@@ -38,7 +38,24 @@ _ORPHANS: Final = (
     ("trace_prompts", "trace_id", "traces", "links of prompts to traces that are not there"),
     ("traces", "experiment_id", "experiments", "traces of experiments that are not there"),
     ("experiment_tags", "experiment_id", "experiments", "tags of experiments that are not there"),
+    ("runs", "experiment_id", "experiments", "runs of experiments that are not there"),
+    ("datasets", "experiment_id", "experiments", "datasets of experiments that are not there"),
+    ("logged_models", "experiment_id", "experiments", "logged models of experiments that are not there"),
+    *(
+        (f"logged_model_{things}", "model_id", "logged_models", f"{things} of logged models that are not there")
+        for things in ("tags", "params", "metrics")
+    ),
 )
+_OF_RUNS: Final = (
+    ("run_tags", "tags"),
+    ("run_params", "params"),
+    ("run_metrics", "points of metrics"),
+    ("latest_metrics", "last points of metrics"),
+    ("run_datasets", "uses of datasets"),
+    ("run_models", "links of logged models"),
+    ("logged_model_metrics", "points of metrics of logged models"),
+)
+"""Tables whose column `run` is the number of a run, with what is in them."""
 _BROKEN: Final = (
     (
         "content_uses",
@@ -51,6 +68,44 @@ _BROKEN: Final = (
         "hash",
         "c.parent IS NOT NULL AND NOT EXISTS (SELECT 1 FROM contents o WHERE o.hash = c.parent)",
         "texts that go on from one that is not there",
+    ),
+    *(
+        (
+            table,
+            "run",
+            "NOT EXISTS (SELECT 1 FROM runs o WHERE o.number = c.run)",
+            f"{what} of runs that are not there, by their numbers",
+        )
+        for table, what in _OF_RUNS
+    ),
+    (
+        "run_datasets",
+        "dataset",
+        "NOT EXISTS (SELECT 1 FROM datasets o WHERE o.number = c.dataset)",
+        "uses of datasets that are not there, by their numbers",
+    ),
+    (
+        "latest_metrics",
+        "run",
+        "EXISTS (SELECT 1 FROM runs o WHERE o.number = c.run AND o.experiment_id <> c.experiment_id)",
+        "metrics that are searched for in another experiment than that of their run, by the number of the run",
+    ),
+    (
+        "latest_metrics",
+        "run",
+        (
+            "NOT EXISTS (SELECT 1 FROM run_metrics m WHERE m.run = c.run AND m.key = c.key AND m.time_ms = c.time_ms"
+            " AND m.step = c.step AND m.value = c.value AND m.is_nan = c.is_nan)"
+            " OR EXISTS (SELECT 1 FROM run_metrics m WHERE m.run = c.run AND m.key = c.key"
+            " AND (m.step, m.time_ms, m.value, m.is_nan) > (c.step, c.time_ms, c.value, c.is_nan))"
+        ),
+        "metrics whose value is not that of their last point, by the numbers of their runs",
+    ),
+    (
+        "run_metrics",
+        "run",
+        "NOT EXISTS (SELECT 1 FROM latest_metrics l WHERE l.run = c.run AND l.key = c.key)",
+        "points of metrics that no search finds for lack of the last point, by the numbers of their runs",
     ),
 )
 _COPIES: Final = (

@@ -16,9 +16,10 @@ from otflow.store.sql import keyset
 from otflow.store.sql.connection import Row, Session
 from otflow.store.sql.dialect import values
 from otflow.store.sql.rows import clean, clean_id
-from otflow.store.sql.statements import insert_rows, select_in
+from otflow.store.sql.statements import insert_rows, select_in, upsert
 
 __all__ = [
+    "active",
     "create",
     "delete",
     "delete_tag",
@@ -28,7 +29,7 @@ __all__ = [
     "rename",
     "restore",
     "search",
-    "set_tag",
+    "set_tags",
 ]
 
 _COLUMNS: Final = (
@@ -153,20 +154,20 @@ def rename(session: Session, experiment_id: str, new_name: str) -> None:
     )
 
 
-def set_tag(session: Session, experiment_id: str, key: str, value: str) -> None:
-    """Set one tag of an active experiment."""
-    key, value = validation.check_experiment_tag(key, value)
-    number = _active(session, experiment_id)
-    session.run(
-        "INSERT INTO experiment_tags (experiment_id, key, value) VALUES (?, ?, ?)"
-        " ON CONFLICT (experiment_id, key) DO UPDATE SET value = excluded.value",
-        (number, clean(key), clean(value)),
+def set_tags(session: Session, experiment_id: str, tags: Mapping[str, str]) -> None:
+    """Set tags of an active experiment."""
+    checked = [validation.check_experiment_tag(key, value) for key, value in tags.items()]
+    number = active(session, experiment_id)[0]
+    insert_rows(
+        session,
+        upsert("experiment_tags", ("experiment_id", "key", "value"), ("experiment_id", "key")),
+        [(number, clean(key), clean(value)) for key, value in checked],
     )
 
 
 def delete_tag(session: Session, experiment_id: str, key: str) -> None:
     """Delete one tag of an active experiment."""
-    number = _active(session, experiment_id)
+    number = active(session, experiment_id)[0]
     key = clean_id(key)
     if session.run("DELETE FROM experiment_tags WHERE experiment_id = ? AND key = ?", (number, key)) == 0:
         raise NotFoundError(f"No tag with name: {key} in experiment with id {number}")
@@ -182,13 +183,14 @@ def _row(session: Session, experiment_id: object, *, lock: bool = False) -> Row:
     return row
 
 
-def _active(session: Session, experiment_id: object) -> int:
+def active(session: Session, experiment_id: object) -> tuple[int, str]:
+    """Number and artifact location of an active experiment; it stays one until the transaction ends."""
     row = _row(session, experiment_id, lock=True)
     if row[3] != "active":
         raise InvalidParameterError(
             f"The experiment {row[0]} must be in the 'active' state. Current state is {row[3]}."
         )
-    return row[0]
+    return row[0], row[2]
 
 
 def _move(session: Session, experiment_id: object, before: str, after: str) -> None:
@@ -199,6 +201,11 @@ def _move(session: Session, experiment_id: object, before: str, after: str) -> N
     )
     if moved == 0:
         raise NotFoundError(f"No {before} Experiment with id={experiment_id} exists")
+    # Its runs go with it and come back with it, all of them, as in MLflow.
+    session.run(
+        "UPDATE runs SET lifecycle_stage = ? WHERE experiment_id = ? AND lifecycle_stage = ?",
+        (after, experiment_number(experiment_id), before),
+    )
 
 
 def _absent(experiment_id: object) -> NotFoundError:

@@ -3,12 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from otflow.entities import Assessment, Experiment, Page, Span, Trace, TraceInfo, ViewType
+from otflow.entities import (
+    Assessment,
+    DatasetInput,
+    Experiment,
+    LoggedModel,
+    LoggedModelInput,
+    LoggedModelOutput,
+    LoggedModelStatus,
+    Metric,
+    Page,
+    Param,
+    Run,
+    RunInfo,
+    RunTag,
+    Span,
+    Trace,
+    TraceInfo,
+    ViewType,
+)
 from otflow.errors import InvalidParameterError, NotFoundError
 from otflow.store import validation
 from otflow.store.interface import Store, TraceWrite
-from otflow.store.sql import assessments, contents, experiments, interrupted, migrations, traces
+from otflow.store.sql import (
+    assessments,
+    contents,
+    experiments,
+    interrupted,
+    migrations,
+    model_search,
+    models,
+    run_links,
+    run_search,
+    run_values,
+    runs,
+    traces,
+)
 from otflow.store.sql.connection import Database, Session
 from otflow.store.sql.rows import clean_id
 from otflow.store.sql.statements import select_in
@@ -199,11 +231,148 @@ class SqlStore(Store):
     def rename_experiment(self, experiment_id: str, new_name: str) -> None:
         self._database.write(lambda session: experiments.rename(session, experiment_id, new_name))
 
-    def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None:
-        self._database.write(lambda session: experiments.set_tag(session, experiment_id, key, value))
+    def set_experiment_tags(self, experiment_id: str, tags: Mapping[str, str]) -> None:
+        self._database.write(lambda session: experiments.set_tags(session, experiment_id, tags))
 
     def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
         self._database.write(lambda session: experiments.delete_tag(session, experiment_id, key))
+
+    # -- runs ------------------------------------------------------------------------------------
+
+    def create_run(
+        self,
+        experiment_id: str,
+        *,
+        user_id: str = "",
+        start_time_ms: int | None = None,
+        tags: Mapping[str, str] | None = None,
+        run_name: str | None = None,
+    ) -> Run:
+        draft = runs.draft(user_id, start_time_ms, tags, run_name)
+        return self._database.write(lambda session: runs.create(session, experiment_id, draft))
+
+    def get_run(self, run_id: str) -> Run:
+        with self._database.snapshot() as session:
+            return runs.get(session, run_id)
+
+    def update_run(
+        self, run_id: str, *, status: str | None = None, end_time_ms: int | None = None, name: str | None = None
+    ) -> RunInfo:
+        return self._database.write(lambda session: runs.update(session, run_id, status, end_time_ms, name))
+
+    def delete_run(self, run_id: str) -> None:
+        self._database.write(lambda session: runs.delete(session, run_id))
+
+    def restore_run(self, run_id: str) -> None:
+        self._database.write(lambda session: runs.restore(session, run_id))
+
+    def log_batch(
+        self,
+        run_id: str,
+        *,
+        metrics: Sequence[Metric] = (),
+        params: Sequence[Param] = (),
+        tags: Sequence[RunTag] = (),
+        link_models: bool = False,
+    ) -> None:
+        batch = run_values.Batch(metrics, params, tags, link_models)
+        self._database.write(lambda session: batch.write(session, run_id))
+
+    def delete_run_tag(self, run_id: str, key: str) -> None:
+        self._database.write(lambda session: run_values.delete_tag(session, run_id, key))
+
+    def get_metric_history(
+        self, run_id: str, key: str, *, max_results: int | None = None, page_token: str | None = None
+    ) -> Page[Metric]:
+        with self._database.snapshot() as session:
+            return run_values.history(session, run_id, key, max_results, page_token)
+
+    def log_inputs(
+        self, run_id: str, *, datasets: Sequence[DatasetInput] = (), models: Sequence[LoggedModelInput] = ()
+    ) -> None:
+        inputs = run_links.Inputs(datasets, models)
+        self._database.write(lambda session: inputs.write(session, run_id))
+
+    def log_outputs(self, run_id: str, models: Sequence[LoggedModelOutput]) -> None:
+        outputs = run_links.Outputs(models)
+        self._database.write(lambda session: outputs.write(session, run_id))
+
+    def search_runs(
+        self,
+        experiment_ids: Sequence[str],
+        *,
+        filter_string: str | None = None,
+        view_type: int = ViewType.ACTIVE_ONLY,
+        order_by: Sequence[str] | None = None,
+        max_results: int = 1000,
+        page_token: str | None = None,
+    ) -> Page[Run]:
+        with self._database.snapshot() as session:
+            return run_search.search(
+                session,
+                list(_numbers(experiment_ids)),
+                filter_string=filter_string,
+                view_type=view_type,
+                order_by=order_by,
+                max_results=max_results,
+                page_token=page_token,
+            )
+
+    # -- logged models -----------------------------------------------------------------------------
+
+    def create_logged_model(
+        self,
+        experiment_id: str,
+        *,
+        name: str | None = None,
+        source_run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        model_type: str | None = None,
+        status: LoggedModelStatus = LoggedModelStatus.PENDING,
+    ) -> LoggedModel:
+        draft = models.draft(name, source_run_id, tags, params, model_type, status)
+        return self._database.write(lambda session: models.create(session, experiment_id, draft))
+
+    def get_logged_model(self, model_id: str) -> LoggedModel:
+        with self._database.snapshot() as session:
+            return models.get(session, model_id)
+
+    def finalize_logged_model(self, model_id: str, status: LoggedModelStatus) -> LoggedModel:
+        return self._database.write(lambda session: models.finalize(session, model_id, status))
+
+    def delete_logged_model(self, model_id: str) -> None:
+        self._database.write(lambda session: models.delete(session, model_id))
+
+    def set_logged_model_tags(self, model_id: str, tags: Mapping[str, str]) -> None:
+        self._database.write(lambda session: models.set_tags(session, model_id, tags))
+
+    def delete_logged_model_tag(self, model_id: str, key: str) -> None:
+        self._database.write(lambda session: models.delete_tag(session, model_id, key))
+
+    def log_logged_model_params(self, model_id: str, params: Mapping[str, str]) -> None:
+        self._database.write(lambda session: models.log_params(session, model_id, params))
+
+    def search_logged_models(
+        self,
+        experiment_ids: Sequence[str],
+        *,
+        filter_string: str | None = None,
+        datasets: Sequence[Mapping[str, Any]] | None = None,
+        order_by: Sequence[Mapping[str, Any]] | None = None,
+        max_results: int = 100,
+        page_token: str | None = None,
+    ) -> Page[LoggedModel]:
+        with self._database.snapshot() as session:
+            return model_search.search(
+                session,
+                list(_numbers(experiment_ids)),
+                filter_string=filter_string,
+                datasets=datasets,
+                order_by=order_by,
+                max_results=max_results,
+                page_token=page_token,
+            )
 
     # -- life and death ----------------------------------------------------------------------------
 
@@ -253,7 +422,7 @@ class SqlStore(Store):
 
 def _numbers(experiment_ids: Sequence[str]) -> Iterator[int]:
     """The numbers of those ids that can be one; the others name no experiment."""
-    if isinstance(experiment_ids, str):
+    if isinstance(experiment_ids, str) or not isinstance(experiment_ids, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidParameterError(f"experiment_ids is a list of strings, not {experiment_ids!r}")
     for an_id in experiment_ids:
         try:

@@ -141,7 +141,7 @@ class ExperimentContract(ContractTests):
     def test_tags(self, store: Store, experiment: str) -> None:
         values: list[Any] = ["v", "w", 5, None]
         for value in values:
-            store.set_experiment_tag(experiment, "k", value)
+            store.set_experiment_tags(experiment, {"k": value})
             assert store.get_experiment(experiment).tags == {"k": str(value)}
         store.delete_experiment_tag(experiment, "k")
         assert store.get_experiment(experiment).tags == {}
@@ -151,24 +151,24 @@ class ExperimentContract(ContractTests):
     @pytest.mark.parametrize("key", [None, 5, "", ".", "a$b", "/a", "a/../b", "k" * 251])
     def test_a_tag_key_has_a_form(self, store: Store, experiment: str, key: Any) -> None:
         with pytest.raises(InvalidParameterError):
-            store.set_experiment_tag(experiment, key, "v")
+            store.set_experiment_tags(experiment, {key: "v"})
         assert store.get_experiment(experiment).tags == {}
 
     def test_how_long_tags_may_be(self, store: Store, experiment: str) -> None:
-        store.set_experiment_tag(experiment, "k" * 250, "v" * 5_000)
+        store.set_experiment_tags(experiment, {"k" * 250: "v" * 5_000})
         assert store.get_experiment(experiment).tags == {"k" * 250: "v" * 5_000}
         with pytest.raises(InvalidParameterError, match="5000"):
-            store.set_experiment_tag(experiment, "k", "v" * 5_001)
+            store.set_experiment_tags(experiment, {"k": "v" * 5_001})
 
     def test_tags_of_an_experiment_that_is_not_active(self, store: Store, experiment: str) -> None:
-        store.set_experiment_tag(experiment, "k", "v")
+        store.set_experiment_tags(experiment, {"k": "v"})
         store.delete_experiment(experiment)
         with pytest.raises(InvalidParameterError, match="deleted"):
-            store.set_experiment_tag(experiment, "k", "w")
+            store.set_experiment_tags(experiment, {"k": "w"})
         with pytest.raises(InvalidParameterError, match="deleted"):
             store.delete_experiment_tag(experiment, "k")
         with pytest.raises(NotFoundError):
-            store.set_experiment_tag("999999999", "k", "v")
+            store.set_experiment_tags("999999999", {"k": "v"})
         with pytest.raises(NotFoundError):
             store.delete_experiment_tag("999999999", "k")
         assert store.get_experiment(experiment).tags == {"k": "v"}

@@ -639,7 +639,7 @@ def test_experiments(store: RemoteStore) -> None:
     assert by_name is not None
     assert by_name.experiment_id == experiment_id
     assert store.get_experiment_by_name(name + "x") is None
-    store.set_experiment_tag(experiment_id, "k", "v")
+    store.set_experiment_tags(experiment_id, {"k": "v"})
     store.delete_experiment_tag(experiment_id, "team")
     assert store.get_experiment(experiment_id).tags == {"k": "v"}
     store.rename_experiment(experiment_id, name + "-new")

@@ -1,15 +1,14 @@
-"""The explicit object API: a method checks its arguments and makes one store call."""
+"""Traces and spans."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from otflow import context
+from otflow.client.connected import Connected
 from otflow.entities import (
     Attachment,
-    Experiment,
     LiveSpan,
     Page,
     Span,
@@ -17,62 +16,23 @@ from otflow.entities import (
     SpanStatusCode,
     SpanType,
     Trace,
-    ViewType,
 )
 from otflow.entities.attachment import reference_facts
 from otflow.errors import InvalidParameterError, NotFoundError
 from otflow.store.attachments import inline_span
-from otflow.store.interface import Store
-from otflow.tracing.annotations import kept_tag, settled_store
+from otflow.tracing.annotations import kept_tag
 from otflow.tracing.assembly import open_traces
 from otflow.tracing.renamed import formerly
-from otflow.tracing.search import experiments_to_search, scoped_filter, show
+from otflow.tracing.search import check_run, experiments_to_search, scoped_filter, show
 from otflow.tracing.spans import start_detached
 
-__all__ = ["Client", "MlflowClient"]
+__all__ = ["TraceClient"]
 
 _logger = logging.getLogger("otflow")
 
 
-class Client:
-    """The object API over one store, independent of what is active in the process.
-
-    Args:
-        tracking_uri: The store; the current one by default.
-        registry_uri: The store of registered models and prompts; the same by default.
-        workspace_store_uri: The store of workspaces; the same by default.
-
-    Example:
-        >>> import otflow
-        >>> client = otflow.Client()
-        >>> root = client.start_trace("request", inputs={"q": "hi"})
-        >>> step = client.start_span("step", root.trace_id, root.span_id)
-        >>> client.end_span(step.trace_id, step.span_id, outputs="hello")
-        >>> client.end_trace(root.trace_id, outputs="hello")
-    """
-
-    def __init__(
-        self,
-        tracking_uri: str | None = None,
-        registry_uri: str | None = None,
-        workspace_store_uri: str | None = None,
-    ) -> None:
-        self._uri = tracking_uri if tracking_uri is not None else context.get_tracking_uri()
-        self._registry_uri = registry_uri or self._uri
-        self._workspace_store_uri = workspace_store_uri or self._uri
-
-    @property
-    def tracking_uri(self) -> str:
-        """The store's URI, as it was given."""
-        return self._uri
-
-    def _store(self) -> Store:
-        return context.store(self._uri)
-
-    def _settled(self) -> Store:
-        return settled_store(self._uri)
-
-    # -- traces ----------------------------------------------------------------------------------
+class TraceClient(Connected):
+    """Traces and spans."""
 
     def start_trace(
         self,
@@ -259,7 +219,8 @@ class Client:
         where = experiments_to_search(experiment_ids, locations)
         if max_results <= 0:
             return Page()
-        return self._settled().search_traces(
+        store = self._settled()
+        page = store.search_traces(
             where,
             filter_string=scoped_filter(filter_string, run_id, model_id),
             order_by=order_by,
@@ -267,6 +228,9 @@ class Client:
             page_token=page_token,
             include_spans=include_spans,
         )
+        if run_id is not None and not page and page_token is None:
+            check_run(store, run_id, where)
+        return page
 
     def delete_traces(
         self,
@@ -328,64 +292,3 @@ class Client:
         """
         pairs = [(str(prompt.name), str(prompt.version)) for prompt in prompt_versions]
         self._settled().link_prompts_to_trace(trace_id, pairs)
-
-    # -- experiments -----------------------------------------------------------------------------
-
-    def create_experiment(
-        self, name: str, artifact_location: str | None = None, tags: dict[str, Any] | None = None
-    ) -> str:
-        """Create an experiment and return its id; see `otflow.create_experiment`."""
-        return self._store().create_experiment(name, artifact_location=artifact_location, tags=_string_values(tags))
-
-    def get_experiment(self, experiment_id: str) -> Experiment:
-        """One experiment by its id, deleted ones too. Raises NotFoundError."""
-        return self._store().get_experiment(experiment_id)
-
-    def get_experiment_by_name(self, name: str) -> Experiment | None:
-        """One experiment by its exact name, deleted ones too."""
-        return self._store().get_experiment_by_name(name)
-
-    def search_experiments(
-        self,
-        view_type: int = ViewType.ACTIVE_ONLY,
-        max_results: int | None = 1000,
-        filter_string: str | None = None,
-        order_by: list[str] | None = None,
-        page_token: str | None = None,
-    ) -> Page[Experiment]:
-        """One page of the experiments that match; see `otflow.search_experiments`."""
-        return self._store().search_experiments(
-            view_type=view_type,
-            filter_string=filter_string,
-            order_by=order_by,
-            max_results=1000 if max_results is None else max_results,
-            page_token=page_token,
-        )
-
-    def delete_experiment(self, experiment_id: str) -> None:
-        """Mark an experiment deleted; `restore_experiment` undoes it. Raises NotFoundError."""
-        self._store().delete_experiment(experiment_id)
-
-    def restore_experiment(self, experiment_id: str) -> None:
-        """Undo `delete_experiment`. Raises NotFoundError."""
-        self._store().restore_experiment(experiment_id)
-
-    def rename_experiment(self, experiment_id: str, new_name: str) -> None:
-        """Rename an experiment. Raises NotFoundError, AlreadyExistsError."""
-        self._store().rename_experiment(experiment_id, new_name)
-
-    def set_experiment_tag(self, experiment_id: str, key: str, value: Any) -> None:
-        """Set a tag on an experiment. Raises NotFoundError."""
-        self._store().set_experiment_tag(experiment_id, key, str(value))
-
-    def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
-        """Delete a tag of an experiment. Raises NotFoundError."""
-        self._store().delete_experiment_tag(experiment_id, key)
-
-
-def _string_values(tags: Mapping[str, Any] | None) -> dict[str, str]:
-    return {key: value if isinstance(value, str) else str(value) for key, value in (tags or {}).items()}
-
-
-MlflowClient = Client
-"""The name that MLflow gives this class."""

@@ -1,0 +1,1 @@
+"""Where artifacts live, and how figures, images and tables become files."""
