@@ -91,7 +91,7 @@ def main() -> None:
     for model in otflow.search_logged_models(
         order_by=[{"field_name": "metrics.accuracy", "ascending": False}], output_format="list"
     ):
-        accuracy = next(metric.value for metric in model.metrics or () if metric.key == "accuracy")
+        accuracy = max((point.step, point.value) for point in model.metrics if point.key == "accuracy")[1]
         print(f"  {model.name:18} {model.params['version']:9} accuracy {accuracy:.2f}")
 
     print("wrong answers, by their traces")

@@ -42,8 +42,10 @@ __all__ = [
     "get_tracking_uri",
     "is_tracking_uri_set",
     "model",
+    "open_runs",
     "open_stores",
     "reset",
+    "run_of_trace",
     "runs",
     "set_destination",
     "set_experiment_id",
@@ -126,12 +128,16 @@ class Scope:
         uri: The store that it is in.
         ended: Whether it is over: seen by all flows of control that took it over.
         experiment_id: The experiment that it is in, where that is known.
+        outermost: Of a run, the id of the outermost one that it was started in; its own where that is none.
+        thread: Of a run, the thread that has started it.
     """
 
     id: str
     uri: str
     ended: bool = False
     experiment_id: str | None = None
+    outermost: str | None = None
+    thread: threading.Thread | None = None
 
 
 class _Process:
@@ -151,6 +157,8 @@ class _Process:
 _process = _Process()
 runs: Current[tuple[Scope, ...]] = Current("otflow_runs", ())
 """The runs that were started here, the innermost last; those that ended since are still among them."""
+open_runs: dict[int, Scope] = {}
+"""The runs that are active anywhere in this process, by the identity of their scopes, in the order of their starts."""
 model: Current[Scope | None] = Current("otflow_model", None)
 """The logged model that was made active here."""
 _destination: ContextVar[TraceLocationBase | None] = ContextVar("otflow_destination", default=None)
@@ -287,6 +295,27 @@ def active_run(uri: str | None = None) -> Scope | None:
     return None
 
 
+def run_of_trace(uri: str) -> Scope | None:
+    """The run that a trace which begins here, in the store at `uri`, belongs to: the active one.
+
+    A thread starts with none. A trace there is of the innermost run of the other thread that has one, as in MLflow,
+    unless several have: whose helper this thread is cannot be known then.
+    """
+    if not open_runs:
+        return None
+    if active_run() is not None:
+        return active_run(uri)
+    here = threading.current_thread()
+    found: Scope | None = None
+    for scope in list(open_runs.values()):
+        if scope.thread is None or scope.thread is here or not scope.thread.is_alive():
+            continue
+        if found is not None and found.outermost != scope.outermost:
+            return None
+        found = scope
+    return found if found is not None and found.uri == uri else None
+
+
 def active_run_id(uri: str | None = None) -> str | None:
     """The id of the run that is active in this flow of control; see `active_run`."""
     scope = active_run(uri)
@@ -314,6 +343,7 @@ def reset() -> None:
             setting.export(text)
         _process.__init__()
     Current.reset_all()
+    open_runs.clear()
     _destination.set(None)
     for opened in stores:
         opened.close()

@@ -87,6 +87,6 @@ def registered() -> dict[str, Callable[..., Dataset]]:
                 for entry in importlib.metadata.entry_points(group=group):
                     try:
                         register_constructor(entry.load(), entry.name)
-                    except (AttributeError, ImportError, InvalidParameterError) as error:
+                    except Exception as error:
                         _logger.warning("the dataset constructor %r cannot be loaded: %s", entry.value, error)
         return _theirs

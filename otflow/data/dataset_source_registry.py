@@ -51,7 +51,7 @@ class DatasetSourceRegistry:
             for entry in importlib.metadata.entry_points(group=group):
                 try:
                     self.register(entry.load())
-                except (AttributeError, ImportError) as error:
+                except Exception as error:
                     _logger.warning("the dataset source %r cannot be loaded: %s", entry.value, error)
 
     def resolve(self, raw_source: Any, candidate_sources: Sequence[type[DatasetSource]] | None = None) -> DatasetSource:
@@ -170,6 +170,6 @@ def source_or_code(source: Any) -> DatasetSource:
     Args:
         source: A source; what means one; None for the program that runs.
     """
-    if isinstance(source, DatasetSource):
+    if isinstance(source, DatasetSource) or hasattr(source, "_get_source_type"):  # MLflow's own are as good
         return source
     return CodeDatasetSource() if source is None else resolve_dataset_source(source)

@@ -147,8 +147,10 @@ def _hashable(frame: Any) -> Any:
         column = frame.iloc[:, index]
         if types.is_timedelta64_dtype(column.dtype):
             column = column.astype("timedelta64[ns]")
-        elif _is_texts(column) and not types.is_numeric_dtype(column.dtype):
+        elif not types.is_numeric_dtype(column.dtype):
             column = column.astype(object)
+        elif hasattr(column.dtype, "numpy_dtype") and not column.isna().any():
+            column = column.astype(column.dtype.numpy_dtype)
         columns.append(column.reset_index(drop=True))
     index: Any = frame.index
     if types.is_string_dtype(index.dtype) or types.is_object_dtype(index.dtype):

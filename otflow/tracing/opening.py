@@ -49,7 +49,7 @@ def open_trace(
     span_context: Any = span.get_span_context()
     otel_trace_id: int = span_context.trace_id
     tracking_uri = context.get_tracking_uri()
-    run = context.active_run(uri or tracking_uri)
+    run = context.run_of_trace(uri or tracking_uri)
     if experiment_id is None:
         where = destination or context.destination()
         if isinstance(where, MlflowExperimentLocation):

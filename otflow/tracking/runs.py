@@ -6,6 +6,7 @@ import atexit
 import logging
 import os
 import sys
+import threading
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, overload
@@ -48,7 +49,13 @@ class ActiveRun(Run):
 
     After an exception its status is FAILED, after Ctrl-C (`KeyboardInterrupt`) KILLED, else FINISHED. `otflow.get_run`
     reads it as it is now.
+
+    Args:
+        run: The run.
     """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run.info, run.data, run.inputs, run.outputs)
 
     def __enter__(self) -> ActiveRun:
         return self
@@ -80,8 +87,6 @@ class RunScope(context.Scope):
     monitor: SystemMetricsMonitor | None = None
 
 
-_open: dict[int, RunScope] = {}
-"""The runs that are active anywhere in this process, by the identity of their scopes, in the order of their starts."""
 _last: context.Current[tuple[str, str] | None] = context.Current("otflow_last_run", None, by_task=False)
 """The run that was ended last in this thread, and its store."""
 
@@ -149,13 +154,14 @@ def start_run(
             tags=_new_tags(first_tags, name, parent_id),
             run_name=name,
         )
-    active = ActiveRun(run.info, run.data, run.inputs, run.outputs)
+    active = ActiveRun(run)
     scope = RunScope(run.info.run_id, client.tracking_uri, experiment_id=run.info.experiment_id, run=active)
+    scope.outermost, scope.thread = scopes[0].id if scopes else scope.id, threading.current_thread()
     if monitored:
         from otflow.system_metrics.monitor import start
 
         scope.monitor = start(scope.id, scope.uri, resumed=bool(run_id))
-    _open[id(scope)] = scope
+    context.open_runs[id(scope)] = scope
     context.runs.set((*scopes, scope))
     return active
 
@@ -252,7 +258,7 @@ def end_run(status: str = "FINISHED") -> None:
 def _end(scope: RunScope, status: str) -> None:
     config.RUN_ID.take()  # what comes after the first run is not meant, as in MLflow
     scope.ended = True
-    _open.pop(id(scope), None)
+    context.open_runs.pop(id(scope), None)
     context.runs.set(tuple(_open_scopes()))
     _last.set((scope.id, scope.uri))
     if scope.monitor is not None:
@@ -273,7 +279,7 @@ def _end_all() -> None:
     before = config.HTTP_REQUEST_TIMEOUT.exported()
     config.HTTP_REQUEST_TIMEOUT.export(str(min(_AT_EXIT_S, config.HTTP_REQUEST_TIMEOUT.get() or _AT_EXIT_S)))
     lost: set[str] = set()
-    for scope in reversed(list(_open.values())):
+    for scope in reversed(cast("list[RunScope]", list(context.open_runs.values()))):
         if scope.uri in lost:
             continue
         try:
@@ -287,7 +293,7 @@ def _end_all() -> None:
 
 atexit.register(_end_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_open.clear)  # the parent will end them
+    os.register_at_fork(after_in_child=context.open_runs.clear)  # the parent will end them
 
 
 def active_run() -> ActiveRun | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import pathlib
+import re
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, urlsplit
@@ -18,10 +21,18 @@ from otflow.data.dataset_source import DatasetSource
 from otflow.data.delta_dataset_source import DeltaDatasetSource
 from otflow.data.filesystem_dataset_source import FileSystemDatasetSource
 from otflow.data.http_dataset_source import HTTPDatasetSource
+from otflow.data.huggingface_dataset_source import HuggingFaceDatasetSource
 from otflow.data.meta_dataset import MetaDataset
 from otflow.data.spark_dataset_source import SparkDatasetSource
 from otflow.entities import DatasetInput
-from otflow.errors import InvalidParameterError, MissingFileError, NotFoundError, OtflowError, StoreUnavailableError
+from otflow.errors import (
+    InvalidParameterError,
+    MissingExtraError,
+    MissingFileError,
+    NotFoundError,
+    OtflowError,
+    StoreUnavailableError,
+)
 
 
 def source_of(source):
@@ -363,3 +374,53 @@ def test_a_dataset_of_which_only_the_source_is_known():
     assert MetaDataset(source, digest="d").digest == "d"
     with pytest.raises(InvalidParameterError, match="DatasetSource"):
         MetaDataset("https://example.com")
+
+
+# -- what is not installed --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "call"),
+    [
+        ("pandas", "pandas", lambda: otflow.data.from_pandas(None)),
+        ("pandas", "pandas", lambda: otflow.data.from_numpy(None)),
+        ("polars", "polars", lambda: otflow.data.from_polars(None)),
+        ("datasets", "huggingface", lambda: otflow.data.from_huggingface(None)),
+        ("datasets", "huggingface", lambda: HuggingFaceDatasetSource("p").load()),
+    ],
+)
+def test_a_package_that_is_not_there_is_named_with_its_extra(monkeypatch, package, extra, call):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=re.escape(f"pip install 'otflow[{extra}]'")):
+        call()
+
+
+class Plugin:
+    value = "plugin"
+    name = "from_plugin"
+
+    def __init__(self, load):
+        self.load = load
+
+
+def from_plugin(name: str | None = None, digest: str | None = None) -> Jars:
+    return Jars(Cellar("p"), name, digest)
+
+
+def broken():
+    raise RuntimeError("broken")
+
+
+def test_packages_make_themselves_known(monkeypatch, caplog):
+    offered = {
+        "otflow.dataset_sources": [Plugin(lambda: Cellar), Plugin(broken)],
+        "mlflow.dataset_constructor": [Plugin(lambda: from_plugin), Plugin(broken)],
+    }
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: offered.get(group, []))
+    registry = dataset_source_registry.DatasetSourceRegistry()
+    registry.register_entrypoints()
+    assert registry.sources == [Cellar]
+    monkeypatch.setattr(dataset_registry, "_theirs", {})
+    monkeypatch.setattr(dataset_registry, "_entered", False)
+    assert otflow.data.from_plugin is from_plugin
+    assert caplog.text.count("broken") == 2

@@ -13,6 +13,7 @@ import json
 import logging
 import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -195,6 +196,8 @@ class Toolbox:
             return self.assessment(value)
         if isinstance(value, entities.Experiment):
             return self.experiment(value)
+        if isinstance(value, entities.Run):
+            return self.run_record(value)
         if isinstance(value, entities.SpanEvent):
             return self.event(value)
         if dataclasses.is_dataclass(value):
@@ -210,6 +213,30 @@ class Toolbox:
             "tags": dict(experiment.tags),
             "created": experiment.creation_time is not None,
             "updated": experiment.last_update_time is not None,
+        }
+
+    def run_record(self, run: Any) -> dict[str, Any]:
+        """Everything of a run but its ids and times; a random name as such."""
+        info = run.info
+        name = re.sub(r"^[a-z]+-[a-z]+-[0-9]{1,3}$", "<random>", info.run_name or "")
+        tags = {key: tag for key, tag in sorted(run.data.tags.items()) if not key.startswith("mlflow.source.git")}
+        if "mlflow.user" in tags:
+            tags["mlflow.user"] = "<user>" if info.user_id == tags["mlflow.user"] else tags["mlflow.user"]
+        if "mlflow.source.name" in tags:
+            tags["mlflow.source.name"] = os.path.basename(tags["mlflow.source.name"])
+        if tags.get("mlflow.runName") == info.run_name:
+            tags["mlflow.runName"] = name
+        return {
+            "class": type(run).__name__,
+            "name": name,
+            "status": info.status,
+            "stage": info.lifecycle_stage,
+            "here": info.experiment_id == self.experiment_id,
+            "times": [type(info.start_time).__name__, type(info.end_time).__name__],
+            "artifacts": (info.artifact_uri or "").endswith(f"/{info.run_id}/artifacts"),
+            "params": dict(sorted(run.data.params.items())),
+            "metrics": {key: self.plain(number) for key, number in sorted(run.data.metrics.items())},
+            "tags": tags,
         }
 
     def event(self, event: Any) -> dict[str, Any]:

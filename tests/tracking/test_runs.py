@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
+import copy
 import os
 import subprocess
 import sys
@@ -13,9 +15,9 @@ import threading
 import pytest
 
 import otflow
+from otflow import context
 from otflow.entities import LifecycleStage, ViewType
 from otflow.errors import InvalidParameterError, InvalidStateError, MissingExtraError, NotFoundError
-from otflow.tracking import runs
 
 NOTE = "mlflow.note.content"
 PARENT = "mlflow.parentRunId"
@@ -52,6 +54,15 @@ class TestStart:
         assert otflow.last_active_run().info.run_id == run.info.run_id
         assert otflow.last_active_run().info.status == "FINISHED"
         assert run.info.status == "RUNNING"  # what it was when it began
+
+    def test_it_is_a_run_like_others(self):
+        run = otflow.start_run()
+        again = otflow.ActiveRun(otflow.get_run(run.info.run_id))
+        with again:  # of the same run: it ends that
+            assert again.info.run_id == run.info.run_id
+        assert otflow.active_run() is None
+        assert info(run.info.run_id).status == "FINISHED"
+        assert copy.deepcopy(run).to_dictionary() == run.to_dictionary()
 
     def test_names(self):
         assert info(ended(run_name="mine")).run_name == "mine"
@@ -444,6 +455,48 @@ class TestTraces:
             pass
         assert self.source_run(span.trace_id) is None
 
+    def test_in_a_thread_that_has_none(self):
+        def in_thread(call):
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                return pool.submit(call).result(60)
+
+        def traced():
+            return self.source_run(otflow.log_trace("a"))
+
+        def beside_another():
+            with otflow.start_run(run_name="another"):
+                return in_thread(traced), traced() == otflow.active_run().info.run_id
+
+        with otflow.start_run() as run:
+            assert in_thread(traced) == run.info.run_id
+            with otflow.start_run(nested=True) as inner:
+                assert in_thread(traced) == inner.info.run_id
+            assert in_thread(beside_another) == (None, True)  # which of the two would it be?
+            assert in_thread(traced) == run.info.run_id
+        assert in_thread(traced) is None
+        in_thread(otflow.start_run)  # left open by a thread that is no more
+        assert in_thread(traced) is None
+        assert traced() is None
+
+    def test_a_task_is_no_helper_of_another(self):
+        async def both():
+            started, traced = asyncio.Event(), asyncio.Event()
+
+            async def one():
+                with otflow.start_run():
+                    started.set()
+                    await traced.wait()
+
+            async def other():
+                await started.wait()
+                found = self.source_run(otflow.log_trace("a"))
+                traced.set()
+                return found
+
+            return (await asyncio.gather(one(), other()))[1]
+
+        assert asyncio.run(both()) is None
+
     def test_it_goes_to_the_experiment_of_the_run(self):
         other = otflow.create_experiment("other")
         chosen = otflow.set_experiment("chosen").experiment_id
@@ -550,7 +603,6 @@ class TestSearch:
 
 
 def test_nothing_is_kept_of_runs_that_have_ended():
-    before = len(runs._open)
     for _ in range(3):
         ended()
-    assert len(runs._open) == before
+    assert not context.open_runs

@@ -12,6 +12,7 @@ from toolbox import INVALID, Difference, Facts, Toolbox, accident, case, each, v
 
 @case(
     differs=each(INVALID, "set later, MLflow refuses or cuts the same tag", "tag key too long", "tag value long")
+    | accident("tags no dict")
     | {"path as a location": Difference(value("creation three"), "a path is as good as its text")}
 )
 def creation(t: Toolbox) -> Facts:
@@ -239,3 +240,79 @@ def two_databases(t: Toolbox) -> Facts:
     t.mlflow.set_experiment(experiment_id=t.experiment_id)
     yield "here again", t.tree(t.mlflow.get_trace(here))
     yield "not here", t.mlflow.get_trace(there, silent=True)
+
+
+@case(
+    needs=("set_experiment_tags",),
+    differs={
+        **accident("key 5", "no dictionary"),
+        "nothing of it": Difference(False, "several tags are set, or none of them"),
+    },
+)
+def tags(t: Toolbox) -> Facts:
+    own = lambda: t.mlflow.get_experiment(t.experiment_id).tags
+    put = t.mlflow.set_experiment_tag
+    for label, tag in (("text", "x"), ("number", 5), ("none", None), ("truth", True), ("list", [1]), ("empty", "")):
+        yield label, t.outcome(lambda label=label, tag=tag: put(label, tag))
+    yield "changed", t.outcome(lambda: put("text", "y"))
+    yield "read", own()
+    for key in ("k" * 250, "k" * 251, "", None, 5, "a/b", "a//b", "../a", "a$", "a b", "a:b", "é"):
+        label = f"{key[:6]}({len(key)})" if isinstance(key, str) else repr(key)
+        yield f"key {label}", t.outcome(lambda key=key: put(key, 1))
+    yield "long", t.outcome(lambda: put("long", "v" * 5000))
+    yield "long, read", len(own().get("long", ""))
+    yield "longer", t.outcome(lambda: put("longer", "v" * 5001))
+    yield "longer, read", len(own().get("longer", ""))
+    many = t.mlflow.set_experiment_tags
+    yield "many", t.outcome(lambda: many({"m1": 1, "m2": None}))
+    yield "no", t.outcome(lambda: many({}))
+    yield "no dictionary", t.outcome(lambda: many([("a", 1)]))
+    yield "one wrong", t.outcome(lambda: many({"w1": 1, "w$": 2}))
+    yield "nothing of it", "w1" in own()
+    yield "delete", t.outcome(lambda: t.mlflow.delete_experiment_tag("text"))
+    yield "deleted", "text" in own()
+    yield "delete again", t.outcome(lambda: t.mlflow.delete_experiment_tag("text"))
+    yield "delete none", t.outcome(lambda: t.mlflow.delete_experiment_tag(None))
+    yield "client", t.outcome(lambda: t.client.set_experiment_tag(t.experiment_id, "c", 1))
+    yield "client, unknown", t.outcome(lambda: t.client.set_experiment_tag("98765", "c", 1))
+    yield "client, delete", t.outcome(lambda: t.client.delete_experiment_tag(t.experiment_id, "c"))
+    other = t.mlflow.create_experiment("tags other")
+    with t.mlflow.start_run(experiment_id=other):
+        put("in a run", 1)
+    yield "in a run elsewhere", ["in a run" in own(), "in a run" in t.mlflow.get_experiment(other).tags]
+    t.mlflow.delete_experiment(t.experiment_id)
+    yield "of a deleted one", t.outcome(lambda: put("late", 1))
+    t.client.restore_experiment(t.experiment_id)
+
+
+@case(
+    needs=("delete_experiment",),
+    differs={**accident("none"), **accident("a run of it", code="INVALID_STATE")},
+)
+def deletion(t: Toolbox) -> Facts:
+    delete = t.mlflow.delete_experiment
+    made = t.mlflow.create_experiment("deletion one")
+    with t.mlflow.start_run(experiment_id=made) as run:
+        pass
+    stage = lambda: [
+        t.mlflow.get_experiment(made).lifecycle_stage,
+        t.mlflow.get_run(run.info.run_id).info.lifecycle_stage,
+    ]
+    yield "before", stage()
+    yield "delete", t.outcome(lambda: delete(made))
+    yield "after", stage()
+    yield "again", t.outcome(lambda: delete(made))
+    yield "unknown", t.outcome(lambda: delete("98765"))
+    yield "nonsense", t.outcome(lambda: delete("nonsense"))
+    yield "none", t.outcome(lambda: delete(None))
+    yield "number", t.outcome(lambda: delete(int(t.mlflow.create_experiment("deletion two"))))
+    yield "a run in it", t.outcome(lambda: t.mlflow.start_run(experiment_id=made))
+    yield "a run of it", t.outcome(lambda: t.mlflow.start_run(run.info.run_id))
+    yield "its name", t.outcome(lambda: t.mlflow.create_experiment("deletion one"))
+    t.client.restore_experiment(made)
+    yield "restored", stage()
+    t.mlflow.set_experiment(experiment_id=made)
+    delete(made)
+    yield "a run in the active one", t.outcome(lambda: t.mlflow.start_run())
+    yield "none is active", t.mlflow.active_run()
+    yield "runs of the active one", t.outcome(lambda: len(t.mlflow.search_runs(output_format="list")))

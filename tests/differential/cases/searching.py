@@ -220,7 +220,6 @@ def extracted_fields(t: Toolbox) -> Facts:
 
 @case(
     differs={
-        "run unknown": Difference(value(0), "no trace is linked to it; runs are not looked up"),
         "model and filter": Difference(value(1), "they go together well; MLflow refuses the two at once"),
     }
 )
