@@ -50,7 +50,8 @@ def log_image(
 
     Args:
         image: An image of Pillow, an `otflow.Image`, or an array of numpy of the shape H x W, H x W x 1, H x W x 3
-            (RGB) or H x W x 4 (RGBA): bool, integers from 0 to 255, or floats from 0 to 1 (others are rescaled, with a warning).
+            (RGB) or H x W x 4 (RGBA): bool, integers from 0 to 255, or floats from 0 to 1 (others are
+            rescaled, with a warning).
         artifact_file: The path of the file; its extension says the format. Without the next three.
         key: The name of the series: letters, digits, `_`, `-`, `.`, space and `/`.
         step: The step that it is of; 0 by default.

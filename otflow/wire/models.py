@@ -73,5 +73,5 @@ def model_from_json(data: Json) -> LoggedModel:
             status_message=info.get("status_message") or None,
             tags=pairs_from_json(info, "tags", "tags of a logged model"),
             params=pairs_from_json(recorded, "params", "params of a logged model"),
-            metrics=metrics,
+            metrics=metrics or None,  # as the released MLflow has it
         )

@@ -7,7 +7,7 @@ nor later requests, for params are sent first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from otflow import clock
@@ -207,6 +207,8 @@ class RemoteRuns(RunStore):
             raise InvalidParameterError(f"{view_type!r} is not a view type; allowed: {list(_VIEWS)}")
         parse_filter(filter_string, RUN_FIELDS)
         parse_order_by(order_by, RUN_FIELDS)
+        if isinstance(experiment_ids, str) or not isinstance(experiment_ids, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidParameterError(f"experiment_ids is a list of strings, not {experiment_ids!r}")
         where = [str(an_id) for an_id in experiment_ids if str(an_id).isdecimal()]
         if not where:
             return Page()

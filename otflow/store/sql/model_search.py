@@ -6,15 +6,14 @@ Relies on: `logged_models` as `m`; `logged_model_tags`, `logged_model_params` an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from otflow.entities import LoggedModel, Page
-from otflow.errors import InvalidParameterError
 from otflow.search.grammar import parse_filter
 from otflow.search.model_fields import MODEL_FIELDS, ModelField
 from otflow.search.tree import Comparison, Field, Kind, Op
 from otflow.store import validation
+from otflow.store.model_validation import MAX_RESULTS, ModelDataset, check_datasets, check_order
 from otflow.store.sql import keyset
 from otflow.store.sql.conditions import Sql, all_of, any_of, number_condition, sql, text_condition
 from otflow.store.sql.connection import Session
@@ -23,7 +22,6 @@ from otflow.store.sql.models import MODEL_COLUMNS, load
 
 __all__ = ["search"]
 
-_MAX_RESULTS: Final = 50_000
 _M = ModelField
 _COLUMNS: Final = {
     _M.MODEL_ID: "m.model_id",
@@ -43,21 +41,6 @@ _PAIRS: Final = {_M.TAG: "logged_model_tags", _M.PARAM: "logged_model_params"}
 _ANY_POINT: Final = "SELECT 1 FROM logged_model_metrics v WHERE v.model_id = m.model_id"
 
 
-@dataclass(frozen=True, slots=True)
-class _Dataset:
-    """The datasets that are meant: those of a name, or the one that has the digest too."""
-
-    name: str
-    digest: str | None
-
-    @property
-    def condition(self) -> Sql:
-        """Whether a point `v` was measured on it."""
-        if self.digest is None:
-            return sql("v.dataset_name = {}", self.name)
-        return sql("(v.dataset_name = {} AND v.dataset_digest = {})", self.name, self.digest)
-
-
 def search(
     session: Session,
     experiments: Sequence[int],
@@ -69,8 +52,9 @@ def search(
     page_token: str | None,
 ) -> Page[LoggedModel]:
     """One page of logged models; see `LoggedModelStore.search_logged_models`."""
-    limit = validation.check_max_results(max_results, _MAX_RESULTS)
-    meant = _datasets(datasets)
+    limit = validation.check_max_results(max_results, MAX_RESULTS)
+    named = check_datasets(datasets)
+    meant = any_of([_measured_on(one) for one in named]) if named else None
     comparisons = parse_filter(filter_string, MODEL_FIELDS)
     keys = _order(order_by)
     last = keyset.read_token("models", keys, page_token) if page_token else None
@@ -137,42 +121,18 @@ def _metric_condition(comparison: Comparison, datasets: Sql | None) -> Sql:
 # -- datasets and orders -------------------------------------------------------------------------------
 
 
-def _datasets(given: Any) -> Sql | None:
-    """The condition that a point `v` was measured on one of these datasets; None where all points are meant."""
-    if not given:
-        return None
-    found: list[Sql] = []
-    for one in _dictionaries("datasets", given, ("dataset_name", "dataset_digest")):
-        if one.get("dataset_name") in (None, ""):
-            raise InvalidParameterError("`dataset_name` in the `datasets` clause must be specified.")
-        found.append(_dataset("datasets", one).condition)
-    return any_of(found)
-
-
-def _dataset(parameter: str, member: Mapping[str, Any]) -> _Dataset:
-    name, digest = member.get("dataset_name"), member.get("dataset_digest")
-    for key, value in (("dataset_name", name), ("dataset_digest", digest)):
-        if value is not None and not isinstance(value, str):
-            raise InvalidParameterError(f"`{key}` in `{parameter}` is a string, not {value!r}")
-    return _Dataset(cast("str", name), digest)
+def _measured_on(dataset: ModelDataset) -> Sql:
+    """Whether a point `v` was measured on a dataset."""
+    if dataset.digest is None:
+        return sql("v.dataset_name = {}", dataset.name)
+    return sql("(v.dataset_name = {} AND v.dataset_digest = {})", dataset.name, dataset.digest)
 
 
 def _order(given: Any) -> tuple[keyset.OrderKey, ...]:
     """The keys of an order, with those that decide between equals at the end."""
     keys: list[keyset.OrderKey] = []
-    members = ("field_name", "ascending", "dataset_name", "dataset_digest")
-    for one in _dictionaries("order_by", given or (), members):
-        field, key = _field(one.get("field_name"))
-        ascending = one.get("ascending", True)
-        if not isinstance(ascending, bool):
-            raise InvalidParameterError(f"`ascending` in `order_by` is True or False, not {ascending!r}")
-        dataset = _dataset("order_by", one)
-        named = dataset.name is not None  # pyright: ignore[reportUnnecessaryComparison]
-        if named and field is not _M.METRIC:
-            raise InvalidParameterError(f"`dataset_name` in `order_by` is for metrics only, not for {field.name}")
-        if dataset.digest is not None and not named:
-            raise InvalidParameterError("`dataset_digest` in `order_by` is only allowed together with `dataset_name`")
-        keys += _keys(field, key, not ascending, dataset if named else None)
+    for one in check_order(given):
+        keys += _keys(one.field, one.key, one.descending, one.dataset)
     rest = MODEL_FIELDS.tie_break if keys else (*MODEL_FIELDS.default_order, *MODEL_FIELDS.tie_break)
     for last in rest:
         keys += _keys(last.field, "", last.descending, None)
@@ -180,14 +140,14 @@ def _order(given: Any) -> tuple[keyset.OrderKey, ...]:
     return tuple({(key.sql, key.parameters): key for key in reversed(keys)}.values())[::-1]
 
 
-def _keys(field: Field, key: str, descending: bool, dataset: _Dataset | None) -> list[keyset.OrderKey]:
+def _keys(field: Field, key: str, descending: bool, dataset: ModelDataset | None) -> list[keyset.OrderKey]:
     if field is _M.CREATION_TIME:  # of one millisecond, too, the first that was made is the first
         return [keyset.OrderKey(_COLUMNS[one], descending) for one in (field, _M.NUMBER)]
     if field is not _M.METRIC:
         return [keyset.OrderKey(_COLUMNS[field], descending, (), field in _NULLABLE)]
     points = sql("v.model_id = m.model_id AND v.key = {}", key)
     if dataset is not None:
-        points = sql("{} AND {}", points, dataset.condition)
+        points = sql("{} AND {}", points, _measured_on(dataset))
 
     def latest(column: str) -> str:
         order = "v.time_ms DESC, v.step DESC, v.is_nan, v.value DESC"
@@ -198,35 +158,3 @@ def _keys(field: Field, key: str, descending: bool, dataset: _Dataset | None) ->
         keyset.OrderKey(latest("is_nan"), False, points.parameters, True),
         keyset.OrderKey(latest("value"), descending, points.parameters, True),
     ]
-
-
-def _field(name: Any) -> tuple[Field, str]:
-    """The field that an order names, and the key of a metric."""
-    if isinstance(name, str):
-        field = MODEL_FIELDS.names.get(name)
-        if field is not None:
-            return field, ""
-        prefix, _, key = name.partition(".")
-        if MODEL_FIELDS.prefixes.get(prefix) is _M.METRIC and key:
-            return _M.METRIC, key.strip('`"')
-    attributes = ", ".join(dict.fromkeys(field.name for field in MODEL_FIELDS.names.values()))
-    raise InvalidParameterError(
-        f"Invalid order by field name: {name}. Only metrics are supported, as metrics.<name>, and {attributes}"
-    )
-
-
-def _dictionaries(parameter: str, given: Any, members: Sequence[str]) -> list[Mapping[str, Any]]:
-    if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
-        raise InvalidParameterError(f"`{parameter}` is a list of dictionaries, not {given!r}")
-    checked: list[Mapping[str, Any]] = []
-    for one in cast("Sequence[object]", given):
-        if not isinstance(one, Mapping):
-            raise InvalidParameterError(f"`{parameter}` is a list of dictionaries; {one!r} is none")
-        mapping = cast("Mapping[str, Any]", one)
-        unknown = [key for key in mapping if key not in members]
-        if unknown:
-            raise InvalidParameterError(
-                f"{unknown[0]!r} means nothing in `{parameter}`; what is allowed: {', '.join(members)}"
-            )
-        checked.append(mapping)
-    return checked

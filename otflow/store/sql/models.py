@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from otflow.clock import now_ms
 from otflow.entities import LoggedModel, LoggedModelStatus, Metric
-from otflow.errors import InvalidParameterError, NotFoundError
+from otflow.errors import NotFoundError
+from otflow.store.model_validation import absent, check_id, check_name, check_pairs, check_status, check_unchanged
 from otflow.store.naming import random_name
 from otflow.store.sql import experiments
 from otflow.store.sql.connection import Row, Session
@@ -38,11 +39,6 @@ MODEL_COLUMNS: Final = (
 )  # fmt: skip
 """The columns of `logged_models` that `load` reads, in this order."""
 _RETURNING: Final = ", ".join(MODEL_COLUMNS)
-
-_NAME_LIMIT: Final = 500
-_KEY_LIMIT: Final = 250
-_NOT_IN_NAMES: Final = ("/", ":", ".", "%", '"', "'")
-"""What MLflow keeps out of names, for the sake of URIs and of filters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +115,7 @@ def get(session: Session, model_id: str) -> LoggedModel:
         (_id(model_id),),
     )
     if row is None:
-        raise _absent(model_id)
+        raise absent(model_id)
     return load(session, [row])[0]
 
 
@@ -131,18 +127,12 @@ def _lock(session: Session, model_id: object) -> str:
         (_id(model_id),),
     )
     if row is None:
-        raise _absent(model_id)
+        raise absent(model_id)
     return row[0]
 
 
 def _id(model_id: object) -> str:
-    if model_id is None or model_id == "":
-        raise InvalidParameterError(f"`model_id` must be a non-empty string, but got {model_id!r}")
-    return clean_id(model_id)
-
-
-def _absent(model_id: object) -> NotFoundError:
-    return NotFoundError(f"Logged model with ID '{model_id}' not found.")
+    return clean(check_id(model_id))
 
 
 # -- writing -------------------------------------------------------------------------------------------
@@ -159,12 +149,12 @@ def draft(
     """Check what a new logged model is made from; see `LoggedModelStore.create_logged_model`."""
     return Draft(
         model_id=f"m-{uuid.uuid4().hex}",
-        name=random_name() if name is None else _checked_name(name),
+        name=random_name() if name is None else clean(check_name(name)),
         source_run_id=None if source_run_id is None else clean_id(source_run_id),
         tags=_pairs("tags", tags or {}),
         params=_pairs("params", params or {}),
         model_type=None if model_type is None else clean_id(model_type),
-        status=_checked_status(status),
+        status=check_status(status),
     )
 
 
@@ -202,10 +192,10 @@ def finalize(session: Session, model_id: str, status: LoggedModelStatus) -> Logg
     row = session.one(
         "UPDATE logged_models SET status = ?, last_update_time_ms = ? WHERE model_id = ? AND lifecycle_stage = 'active'"
         f" RETURNING {_RETURNING}",
-        (_checked_status(status).value, now_ms(), _id(model_id)),
+        (check_status(status).value, now_ms(), _id(model_id)),
     )
     if row is None:
-        raise _absent(model_id)
+        raise absent(model_id)
     return load(session, [row])[0]
 
 
@@ -216,7 +206,7 @@ def delete(session: Session, model_id: str) -> None:
         (now_ms(), _id(model_id)),
     )
     if found == 0:
-        raise _absent(model_id)
+        raise absent(model_id)
 
 
 def set_tags(session: Session, model_id: str, tags: Mapping[str, str]) -> None:
@@ -249,13 +239,7 @@ def log_params(session: Session, model_id: str, params: Mapping[str, str]) -> No
             before=(known,),
         )
     )
-    changed = [key for key, value in there.items() if checked[key] != value]
-    if changed:
-        raise InvalidParameterError(
-            f"Changing param values is not allowed. Param with key='{changed[0]}' was already logged with"
-            f" value='{there[changed[0]]}' for model ID='{model_id}'. Attempted logging new value"
-            f" '{checked[changed[0]]}'."
-        )
+    check_unchanged(there, checked, model_id)
     _insert(session, "logged_model_params", known, {key: value for key, value in checked.items() if key not in there})
 
 
@@ -267,38 +251,5 @@ def _insert(session: Session, table: str, model_id: str, pairs: Mapping[str, str
     )
 
 
-# -- checking ------------------------------------------------------------------------------------------
-
-
-def _checked_name(name: Any) -> str:
-    if not isinstance(name, str) or not name or any(character in name for character in _NOT_IN_NAMES):
-        raise InvalidParameterError(
-            f"Invalid model name ({name!r}) provided. Model name must be a non-empty string and cannot contain the"
-            f" following characters: {_NOT_IN_NAMES}"
-        )
-    if len(name) > _NAME_LIMIT:
-        raise InvalidParameterError(
-            f"Invalid model name ('{name[:40]}…') provided. It has {len(name)} characters, and may have {_NAME_LIMIT}"
-        )
-    return clean(name)
-
-
-def _checked_status(status: Any) -> LoggedModelStatus:
-    if isinstance(status, str) and status in LoggedModelStatus.__members__.values():
-        return LoggedModelStatus(status)
-    raise InvalidParameterError(
-        f"Invalid model status: {status!r}. It must be one of {', '.join(str(one) for one in LoggedModelStatus)}"
-    )
-
-
 def _pairs(parameter: str, given: Any) -> dict[str, str]:
-    """Tags or params as texts. As in the released MLflow any key will do, up to a length that can be indexed."""
-    if not isinstance(given, Mapping):
-        raise InvalidParameterError(f"{parameter} is a dictionary of strings, not {given!r}")
-    pairs = {clean(str(key)): clean(str(value)) for key, value in given.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    for key in pairs:
-        if len(key) > _KEY_LIMIT:
-            raise InvalidParameterError(
-                f"Invalid key '{key[:40]}…' in {parameter}: it has {len(key)} characters, and may have {_KEY_LIMIT}"
-            )
-    return pairs
+    return {clean(key): clean(value) for key, value in check_pairs(parameter, given).items()}

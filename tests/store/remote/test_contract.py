@@ -54,6 +54,21 @@ CANNOT = {
     "OTLP has no end at time 0, and MLflow's server keeps no state for merging": [
         "test_the_order_of_writes_does_not_matter"
     ],
+    "MLflow refuses artifact locations with a query or a fragment": ["test_where_artifacts_of_runs_go["],
+    "MLflow has neither IS NULL nor RLIKE for runs, and IN for their ids only": ["test_filter_runs_further["],
+    "MLflow takes NaN for 0": [
+        "test_nan_equals_no_number[",
+        "test_metrics_of_a_model$",
+        "test_the_last_point_of_a_metric_counts$",
+    ],
+    "MLflow has no IS NULL for models": ["test_filters_of_models$"],
+    "MLflow keeps no order of models that were made within one millisecond": [
+        "test_models_by_datasets$",
+        "test_orders_and_pages_of_models[",
+        "test_several_orders_of_models$",
+    ],
+    "MLflow fails on a page token that is none": ["test_arguments_of_a_search_for_models[arguments4]"],
+    "MLflow keeps no order of the models that a run used": ["test_models$"],
     "one request for each of 700 traces takes long": ["test_many_traces_at_once"],
 }
 
@@ -69,6 +84,6 @@ class TestRemote(StoreContract):
     @pytest.fixture
     def store(self, shared: Store, request: pytest.FixtureRequest) -> Store:
         for reason, names in CANNOT.items():
-            if any(request.node.name.startswith(name) for name in names):
+            if any(f"{request.node.name}$".startswith(name) for name in names):
                 pytest.xfail(reason)
         return shared

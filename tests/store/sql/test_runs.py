@@ -166,7 +166,6 @@ def test_long_values_are_refused_where_that_is_asked_for(
         (Metric("m", 1.0, 1, None), "Invalid value null for parameter 'step'"),  # type: ignore[arg-type]
         (Metric(None, 1.0, 1, 1), "Invalid value null for parameter 'name'"),  # type: ignore[arg-type]
         (Metric(5, 1.0, 1, 1), "Invalid value 5 for parameter 'name'"),  # type: ignore[arg-type]
-        (Metric("m", 1.0, 1, 1, dataset_name="d"), "Both dataset_name and dataset_digest"),
     ],
 )
 def test_points_that_are_none(sql_store: Store, run: str, metric: Metric, message: str) -> None:
