@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from otflow import artifacts, compat, data, entities, exceptions, system_metrics, testing, tracing
+    from otflow import artifacts, compat, data, entities, exceptions, models, system_metrics, testing, tracing
     from otflow.client import Client, MlflowClient
     from otflow.client.async_logging import RunOperations
-    from otflow.context import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
+    from otflow.context import (
+        get_registry_uri,
+        get_tracking_uri,
+        is_tracking_uri_set,
+        set_registry_uri,
+        set_tracking_uri,
+    )
     from otflow.entities import Span, SpanType, Trace
     from otflow.errors import OtflowError
+    from otflow.evaluation.thresholds import validate_evaluation_results
     from otflow.files.images import Image
     from otflow.system_metrics import (
         disable_system_metrics_logging,
@@ -57,6 +64,7 @@ if TYPE_CHECKING:
         set_active_model,
     )
     from otflow.tracking.artifacts import get_artifact_uri, log_artifact, log_artifacts, log_dict, log_stream, log_text
+    from otflow.tracking.doctor import doctor
     from otflow.tracking.experiments import (
         create_experiment,
         delete_experiment,
@@ -92,6 +100,7 @@ if TYPE_CHECKING:
         search_runs,
         start_run,
     )
+    from otflow.tracking.telemetry import set_telemetry_client
     from otflow.tracking.values import (
         delete_tag,
         flush_async_logging,
@@ -107,7 +116,7 @@ _HOMES: dict[str, str] = {
     name: module
     for module, names in {
         "otflow.client": "Client MlflowClient",
-        "otflow.context": "get_tracking_uri is_tracking_uri_set set_tracking_uri",
+        "otflow.context": "get_registry_uri get_tracking_uri is_tracking_uri_set set_registry_uri set_tracking_uri",
         "otflow.entities": "Span SpanType Trace",
         "otflow.errors": "OtflowError",
         "otflow.tracing.annotations": "delete_assessment delete_trace_tag get_assessment log_assessment "
@@ -121,6 +130,8 @@ _HOMES: dict[str, str] = {
         "update_current_trace",
         "otflow.tracing.spans": "log_trace start_span start_span_no_context",
         "otflow.tracking.artifacts": "get_artifact_uri log_artifact log_artifacts log_dict log_stream log_text",
+        "otflow.tracking.doctor": "doctor",
+        "otflow.tracking.telemetry": "set_telemetry_client",
         "otflow.tracking.experiments": "create_experiment delete_experiment delete_experiment_tag get_experiment "
         "get_experiment_by_name search_experiments set_experiment set_experiment_tag set_experiment_tags",
         "otflow.client.async_logging": "RunOperations",
@@ -132,6 +143,7 @@ _HOMES: dict[str, str] = {
         "otflow.tracking.models": "create_external_model delete_logged_model_tag finalize_logged_model "
         "get_logged_model import_checkpoints initialize_logged_model last_logged_model search_logged_models "
         "set_logged_model_tags",
+        "otflow.evaluation.thresholds": "validate_evaluation_results",
         "otflow.files.images": "Image",
         "otflow.tracking.media": "flush_artifact_async_logging load_table log_figure log_image log_table",
         "otflow.tracking.runs": "ActiveRun active_run delete_run end_run get_parent_run get_run "
@@ -151,6 +163,7 @@ _ROOMS = frozenset(
         "entities",
         "errors",
         "exceptions",
+        "models",
         "system_metrics",
         "testing",
         "tracing",
@@ -186,6 +199,7 @@ __all__ = [
     "delete_tag",
     "delete_trace_tag",
     "disable_system_metrics_logging",
+    "doctor",
     "enable_system_metrics_logging",
     "end_run",
     "entities",
@@ -204,6 +218,7 @@ __all__ = [
     "get_last_active_trace_id",
     "get_logged_model",
     "get_parent_run",
+    "get_registry_uri",
     "get_run",
     "get_trace",
     "get_tracking_uri",
@@ -233,6 +248,7 @@ __all__ = [
     "log_table",
     "log_text",
     "log_trace",
+    "models",
     "override_feedback",
     "search_experiments",
     "search_logged_models",
@@ -244,11 +260,13 @@ __all__ = [
     "set_experiment_tag",
     "set_experiment_tags",
     "set_logged_model_tags",
+    "set_registry_uri",
     "set_system_metrics_node_id",
     "set_system_metrics_samples_before_logging",
     "set_system_metrics_sampling_interval",
     "set_tag",
     "set_tags",
+    "set_telemetry_client",
     "set_trace_tag",
     "set_tracking_uri",
     "start_run",
@@ -260,6 +278,7 @@ __all__ = [
     "tracing",
     "update_assessment",
     "update_current_trace",
+    "validate_evaluation_results",
 ]
 
 

@@ -187,6 +187,12 @@ TRACKING_URI: Final[Setting[str | None]] = Setting(
     "The store: `sqlite:///file.db`, `postgresql://…`, `http(s)://…`, or a directory. `otflow.set_tracking_uri` goes "
     "before it; where neither is set it is the file `otflow.db` in the working directory.",
 )
+REGISTRY_URI: Final[Setting[str | None]] = Setting(
+    "REGISTRY_URI",
+    _TEXT,
+    None,
+    "The store of registered models and prompts, where it is another one. `otflow.set_registry_uri` goes before it.",
+)
 EXPERIMENT_ID: Final[Setting[str | None]] = Setting(
     "EXPERIMENT_ID",
     _TEXT,

@@ -39,6 +39,7 @@ __all__ = [
     "close_store",
     "destination",
     "experiment_id",
+    "get_registry_uri",
     "get_tracking_uri",
     "is_tracking_uri_set",
     "model",
@@ -49,6 +50,7 @@ __all__ = [
     "runs",
     "set_destination",
     "set_experiment_id",
+    "set_registry_uri",
     "set_tracking_uri",
     "store",
     "temporary",
@@ -146,6 +148,7 @@ class _Process:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.tracking_uri: str | None = None
+        self.registry_uri: str | None = None
         self.experiment_id: str | None = None
         self.destination: TraceLocationBase | None = None
         self.stores: dict[str, Store] = {}
@@ -191,6 +194,30 @@ def get_tracking_uri() -> str:
     if uri is None:
         uri = config.TRACKING_URI.get()
     return uri if uri is not None else f"sqlite:///{os.getcwd()}/otflow.db"
+
+
+def set_registry_uri(uri: str | pathlib.Path) -> None:
+    """Make `uri` the store of registered models and prompts.
+
+    Args:
+        uri: A tracking URI; an empty text for the tracking store itself.
+
+    Raises:
+        InvalidParameterError: No store is known for it.
+    """
+    if isinstance(uri, pathlib.Path):
+        uri = uri.absolute().as_uri()
+    if not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidParameterError(f"a registry URI is a string or a pathlib.Path, not {type(uri).__name__}: {uri!r}")
+    if uri:
+        normalize_uri(uri)  # refuses what no store is known for, before anything changes
+    _process.registry_uri = uri or None
+    _export(config.REGISTRY_URI, uri or None)
+
+
+def get_registry_uri() -> str:
+    """The store of registered models and prompts: the tracking URI where none was set."""
+    return _process.registry_uri or config.REGISTRY_URI.get() or get_tracking_uri()
 
 
 def store(uri: str | None = None) -> Store:

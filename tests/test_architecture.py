@@ -36,6 +36,7 @@ ROOMS = [
     "tracking",
     "artifacts",
     "evaluation",
+    "models",
     "projects",
     "server",
     "testing",

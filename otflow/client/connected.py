@@ -29,7 +29,7 @@ class Connected:
         workspace_store_uri: str | None = None,
     ) -> None:
         self._uri = tracking_uri if tracking_uri is not None else context.get_tracking_uri()
-        self._registry_uri = registry_uri or self._uri
+        self._registry_uri = registry_uri or (context.get_registry_uri() if tracking_uri is None else self._uri)
         self._workspace_store_uri = workspace_store_uri or self._uri
 
     @property

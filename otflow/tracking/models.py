@@ -19,7 +19,6 @@ from otflow.search.tree import quote
 from otflow.semconv import RunKey
 from otflow.source_code import source_tags
 from otflow.tracing.search import all_pages
-from otflow.tracking.runs import active_run
 
 if TYPE_CHECKING:
     import pandas
@@ -126,7 +125,7 @@ def _create(
     model = context.store(uri).create_logged_model(
         default_experiment() if experiment_id is None else str(experiment_id),
         name=name,
-        source_run_id=context.active_run_id() if source_run_id is None else source_run_id,
+        source_run_id=context.active_run_id(context.get_tracking_uri()) if source_run_id is None else source_run_id,
         tags={**source_tags(), **_dictionary("tags", tags)},
         params=_dictionary("params", params),
         model_type=model_type,
@@ -137,9 +136,9 @@ def _create(
 
 
 def default_experiment() -> str:
-    """The experiment that a model goes to: that of the active run, else the active one."""
-    run = active_run()
-    return context.experiment_id() if run is None else run.info.experiment_id
+    """The experiment that a model goes to: that of the active run, if that is in the same store, or the active one."""
+    scope = context.active_run(context.get_tracking_uri())
+    return context.experiment_id() if scope is None else scope.experiment_id or context.experiment_id()
 
 
 def _dictionary(parameter: str, given: Any) -> dict[str, Any]:
@@ -346,7 +345,7 @@ def import_checkpoints(
     """
     paths = _checkpoints(checkpoint_path, model_prefix or "")
     client = Client()
-    run_id = context.active_run_id() if source_run_id is None else source_run_id
+    run_id = context.active_run_id(context.get_tracking_uri()) if source_run_id is None else source_run_id
     experiment = default_experiment() if source_run_id is None else client.get_run(source_run_id).info.experiment_id
     found: dict[str, list[LoggedModel]] = {}
     names = list(paths)

@@ -134,3 +134,18 @@ def test_without_a_notebook_nothing_of_it_is_loaded(tmp_path, program, loaded):
 def test_the_switches_do_no_harm_outside_of_notebooks(switch):
     getattr(otflow.tracing, switch)()
     otflow.tracing.enable_notebook_display()
+
+
+def test_a_run_goes_on_in_the_next_cell(tmp_path):
+    """Also behind an `await`, after which a cell is in a context that ends with it."""
+    *_, shown = outputs(
+        tmp_path,
+        "import asyncio, otflow\nrun = otflow.start_run()\nawait asyncio.sleep(0)",
+        "otflow.log_metric('m', 1.0)\nassert otflow.active_run() is run",
+        "await asyncio.sleep(0)\notflow.end_run()",
+        "model = otflow.set_active_model(name='agent')\nawait asyncio.sleep(0)",
+        "found = otflow.get_run(run.info.run_id)\n"
+        "print(otflow.active_run(), found.info.status, found.data.metrics, found.data.tags['mlflow.source.type'],"
+        " otflow.get_active_model_id() == model.model_id)",
+    )
+    assert [output["text"] for output in shown] == ["None FINISHED {'m': 1.0} NOTEBOOK True\n"]
