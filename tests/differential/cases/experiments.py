@@ -35,7 +35,7 @@ def creation(t: Toolbox) -> Facts:
         yield f"name {label}", t.outcome(lambda name=name: type(create(name)).__name__)
     yield "again", t.outcome(lambda: create("creation one"))
     yield "tags no dict", t.outcome(lambda: create("creation four", tags=["a"]))
-    yield "tag key too long", t.outcome(lambda: create("creation five", tags={"k" * 251: "v"}))
+    yield "tag key too long", t.outcome(lambda: type(create("creation five", tags={"k" * 251: "v"})).__name__)
     yield "tag value long", t.outcome(lambda: type(create("creation six", tags={"k": "v" * 5001})).__name__)
 
 
