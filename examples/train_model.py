@@ -17,13 +17,13 @@ mpl.use("agg")
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from otflow.data import from_pandas
 from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, log_loss
 from sklearn.model_selection import train_test_split
 
 import otflow
+from otflow.data import from_pandas
 
 EXPERIMENT = "wine"
 SEED = 7

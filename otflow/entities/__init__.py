@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         LoggedModelTag,
     )
     from otflow.entities.metric import Metric, Param, RunTag
+    from otflow.entities.model_registry.prompt import Prompt
     from otflow.entities.noop_span import NoOpSpan
     from otflow.entities.page import Page, PagedList
     from otflow.entities.run import Run, RunData, RunInfo, RunInputs, RunOutputs
@@ -53,6 +54,15 @@ if TYPE_CHECKING:
     )
     from otflow.entities.trace_state import TraceState, TraceStatus
     from otflow.entities.view_type import LifecycleStage, ViewType
+    from otflow.entities.webhook import (
+        Webhook,
+        WebhookAction,
+        WebhookEntity,
+        WebhookEvent,
+        WebhookStatus,
+        WebhookTestResult,
+    )
+    from otflow.entities.workspace import Workspace, WorkspaceDeletionMode
 
 _HOMES: dict[str, str] = {
     name: module
@@ -82,6 +92,9 @@ _HOMES: dict[str, str] = {
         "logged_model": "LoggedModel LoggedModelInput LoggedModelOutput LoggedModelParameter "
         "LoggedModelStatus LoggedModelTag",
         "metric": "Metric Param RunTag",
+        "model_registry.prompt": "Prompt",
+        "webhook": "Webhook WebhookAction WebhookEntity WebhookEvent WebhookStatus WebhookTestResult",
+        "workspace": "Workspace WorkspaceDeletionMode",
         "run": "Run RunData RunInfo RunInputs RunOutputs",
         "run_status": "RunStatus SourceType",
         "view_type": "LifecycleStage ViewType",
@@ -122,6 +135,7 @@ __all__ = [
     "Page",
     "PagedList",
     "Param",
+    "Prompt",
     "Run",
     "RunData",
     "RunInfo",
@@ -146,6 +160,14 @@ __all__ = [
     "TraceStatus",
     "UCSchemaLocation",
     "ViewType",
+    "Webhook",
+    "WebhookAction",
+    "WebhookEntity",
+    "WebhookEvent",
+    "WebhookStatus",
+    "WebhookTestResult",
+    "Workspace",
+    "WorkspaceDeletionMode",
 ]
 
 

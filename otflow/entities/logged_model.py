@@ -131,7 +131,7 @@ class LoggedModel(PlainEntity):
         "status_message",
         "tags",
     )
-    _SETTABLE = frozenset(
+    _settable = frozenset(
         {
             "artifact_location",
             "experiment_id",
@@ -180,12 +180,6 @@ class LoggedModel(PlainEntity):
     def model_uri(self) -> str:
         """The URI that means this model: `models:/<model id>`."""
         return f"models:/{self.model_id}"
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name in self._SETTABLE:
-            self.__dict__[name] = value
-        else:
-            super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         shown = (field for field in self._fields if field not in ("metrics", "params", "tags"))

@@ -18,9 +18,13 @@ def texts(values: Mapping[Any, Any]) -> dict[str, str]:
 
 
 class PlainEntity:
-    """Equality, text and dictionary form by the fields that a subclass names; set once, by its constructor."""
+    """Equality, text and dictionary form by the fields that a subclass names.
+
+    They are set once, by its constructor, but for those that it names settable.
+    """
 
     _fields: ClassVar[tuple[str, ...]] = ()
+    _settable: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def from_dictionary(cls: type[_E], the_dict: Mapping[str, Any]) -> _E:
@@ -33,7 +37,7 @@ class PlainEntity:
             return cls(**{field: the_dict[field] for field in cls._fields if field in the_dict})
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name in self.__dict__:
+        if name in self.__dict__ and name not in self._settable:
             raise AttributeError(f"{type(self).__name__}.{name} cannot be set")
         super().__setattr__(name, value)
 
