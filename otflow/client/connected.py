@@ -40,6 +40,10 @@ class Connected:
     def _store(self) -> Store:
         return context.store(self._uri)
 
+    def _registry(self) -> Store:
+        """The store of registered models and prompts."""
+        return context.store(self._registry_uri)
+
     def _settled(self) -> Store:
         """The store, once the traces of this process are in it."""
         return settled_store(self._uri)
