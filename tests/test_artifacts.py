@@ -115,7 +115,7 @@ class TestDownloading:
                 artifacts.download_artifacts(uri)
             with pytest.raises(FileNotFoundError):
                 artifacts.download_artifacts(uri, dst_path=str(tmp_path / "to"))
-        for uri in ("runs:/nope/x", "models:/m-nope/x", "models:/m-nope"):
+        for uri in ("runs:/nope/x", f"models:/m-{'0' * 32}/x", "models:/m-nope"):
             with pytest.raises(NotFoundError, match="nope"):
                 artifacts.download_artifacts(uri)
 

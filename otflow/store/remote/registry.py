@@ -219,13 +219,13 @@ class RemoteRegistry(RegistryStore):
     ) -> ModelVersion:
         body = _given(
             name=check_name(name),
-            # The server looks for what `source` means itself, and need not know it.
+            # The server looks for what `source` means, and for the logged model: where it knows neither, it gets neither.
             source=check_text("source", source) if storage_location is None else storage_location,
             run_id=check_text("run_id", run_id),
             tags=pairs_to_json(check_tags(tags)),
             run_link=check_text("run_link", run_link),
             description=check_text("description", description),
-            model_id=check_text("model_id", model_id),
+            model_id=check_text("model_id", model_id) if storage_location is None else None,
         )
         made_with = check_tags(model_tags) | ({RegistryKey.IS_PROMPT: "true"} if prompt else {})
         try:
