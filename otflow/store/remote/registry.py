@@ -219,7 +219,7 @@ class RemoteRegistry(RegistryStore):
     ) -> ModelVersion:
         body = _given(
             name=check_name(name),
-            # The server looks for what `source` means, and for the logged model: where it knows neither, it gets neither.
+            # The server looks for both `source` and the logged model: where it cannot know them, it gets neither.
             source=check_text("source", source) if storage_location is None else storage_location,
             run_id=check_text("run_id", run_id),
             tags=pairs_to_json(check_tags(tags)),
