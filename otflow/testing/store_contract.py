@@ -19,7 +19,8 @@ from otflow.testing.contract.experiments import ExperimentContract
 from otflow.testing.contract.large import LargeContract
 from otflow.testing.contract.models import LoggedModelContract
 from otflow.testing.contract.reading import DeletingContract, ReadingContract
-from otflow.testing.contract.registry import RegistryContract, RegistrySearchContract
+from otflow.testing.contract.registry import RegistryContract
+from otflow.testing.contract.registry_search import RegistrySearchContract
 from otflow.testing.contract.run_search import RunSearchContract
 from otflow.testing.contract.runs import RunContract
 from otflow.testing.contract.searching import FilterContract, PageContract

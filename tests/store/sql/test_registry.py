@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from otflow.entities import WebhookEvent
 from otflow.errors import AlreadyExistsError, NotFoundError
+from otflow.semconv import RegistryKey
 from otflow.store.interface import Store
 from otflow.store.opening import open_store
+from otflow.store.sql.checking import check_store
+from otflow.store.sql.connection import Session
+from otflow.store.sql.moving import move_store
+from otflow.store.sql.registry import events
 from otflow.store.sql.sqlite import SQLiteSession
 from otflow.store.sql.store import SqlStore
 
@@ -224,3 +232,130 @@ def test_texts_that_a_database_cannot_hold(sql_store: Store) -> None:
     assert "\0" not in f"{made.name}{made.source}{made.description}{made.tags}"
     assert sql_store.get_model_version("a\0b\ud800", "1").tags == made.tags
     assert [one.name for one in sql_store.search_registered_models(filter_string="name LIKE 'a%'")] == [made.name]
+
+
+def fill(store: Store) -> None:
+    store.create_model_version("m", SOURCE, tags={"a": "b"}, create_model=True, model_tags={"c": "d"})
+    store.create_model_version("m", SOURCE)
+    store.create_model_version("p", "dummy", create_model=True, prompt=True)
+    store.set_registered_model_alias("m", "champion", "1")
+    store.delete_model_version("m", "2")
+
+
+def test_a_registry_moves(tmp_path: Any, new_postgresql: Callable[[], str]) -> None:
+    uris = [f"sqlite:///{tmp_path}/from.db", new_postgresql(), f"sqlite:///{tmp_path}/to.db"]
+    store = open_store(uris[0])
+    fill(store)
+    store.close()
+    for source, target in pairwise(uris):
+        move_store(source, target)
+        assert check_store(target) == []
+    store = open_store(uris[2])
+    version = store.get_model_version_by_alias("m", "champion", prompt=False)
+    assert (version.source, version.tags, store.get_registered_model("m").tags) == (SOURCE, {"a": "b"}, {"c": "d"})
+    # Neither numbers of models nor of versions are given out twice.
+    assert store.create_model_version("m", SOURCE).version == 3
+    store.create_model_version("new", SOURCE, create_model=True)
+    assert store.get_registered_model("p", prompt=True).name == "p"
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        ("DELETE FROM registered_models WHERE name = 'm'", "versions of registered models that are not there"),
+        ("DELETE FROM model_versions", "aliases of versions that are not there"),
+        ("UPDATE registered_models SET last_version = 0", "would be given out again"),
+    ],
+)
+def test_damage_is_found(tmp_path: Any, damage: str, found: str) -> None:
+    uri = f"sqlite:///{tmp_path}/t.db"
+    store = open_store(uri)
+    fill(store)
+    store.close()
+    assert check_store(uri) == []
+    with sqlite3.connect(tmp_path / "t.db") as connection:
+        connection.execute(damage)
+    connection.close()
+    assert any(found in finding.what for finding in check_store(uri))
+
+
+class TestEvents:
+    """What webhooks are told, in the transaction of the change itself."""
+
+    @pytest.fixture
+    def told(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]]:
+        heard: list[tuple[str, dict[str, object]]] = []
+
+        def emit(session: Session, workspace: str, event: WebhookEvent, data: Mapping[str, object]) -> None:
+            assert session.one("SELECT 1") == (1,)
+            assert workspace == "default"
+            heard.append((str(event), dict(data)))
+
+        monkeypatch.setattr(events, "emit", emit)
+        return heard
+
+    def test_of_models(self, store: Store, told: list[tuple[str, dict[str, object]]]) -> None:
+        store.create_registered_model("m", tags={"a": "b"}, description="d")
+        store.create_model_version("m", SOURCE, run_id="r", tags={"a": "b"}, description="d")
+        store.create_model_version("new", SOURCE, create_model=True, model_tags={"c": "d"})
+        store.set_model_version_tag("m", "1", "k", "v")
+        store.set_registered_model_alias("m", "champion", "1")
+        for _ in range(2):  # the second time nothing happens
+            store.delete_model_version_tag("m", "1", "k")
+            store.delete_registered_model_alias("m", "champion")
+        store.set_registered_model_tag("m", "k", "v")
+        store.delete_registered_model_tag("m", "k")
+        assert told == [
+            ("registered_model.created", {"name": "m", "tags": {"a": "b"}, "description": "d"}),
+            (
+                "model_version.created",
+                {
+                    "name": "m", "version": "1", "source": SOURCE, "run_id": "r", "tags": {"a": "b"},
+                    "description": "d",
+                },
+            ),
+            ("registered_model.created", {"name": "new", "tags": {"c": "d"}, "description": None}),
+            (
+                "model_version.created",
+                {"name": "new", "version": "1", "source": SOURCE, "run_id": None, "tags": {}, "description": None},
+            ),
+            ("model_version_tag.set", {"name": "m", "version": "1", "key": "k", "value": "v"}),
+            ("model_version_alias.created", {"name": "m", "alias": "champion", "version": "1"}),
+            ("model_version_tag.deleted", {"name": "m", "version": "1", "key": "k"}),
+            ("model_version_alias.deleted", {"name": "m", "alias": "champion"}),
+        ]  # fmt: skip
+
+    def test_of_prompts(self, store: Store, told: list[tuple[str, dict[str, object]]]) -> None:
+        kept = {RegistryKey.IS_PROMPT: "true", RegistryKey.PROMPT_TEXT: "Hello {{name}}!"}
+        store.create_model_version(
+            "p", "dummy", tags={**kept, "a": "b"}, description="d", create_model=True, prompt=True
+        )
+        store.set_registered_model_tag("p", "k", "v")
+        store.delete_registered_model_tag("p", "k")
+        store.set_model_version_tag("p", "1", "k", "v")
+        store.delete_model_version_tag("p", "1", "k")
+        store.set_registered_model_alias("p", "prod", "1")
+        store.delete_registered_model_alias("p", "prod")
+        assert told == [
+            ("prompt.created", {"name": "p", "tags": {}, "description": None}),
+            (
+                "prompt_version.created",
+                {"name": "p", "version": "1", "template": "Hello {{name}}!", "tags": {"a": "b"}, "description": "d"},
+            ),
+            ("prompt_tag.set", {"name": "p", "key": "k", "value": "v"}),
+            ("prompt_tag.deleted", {"name": "p", "key": "k"}),
+            ("prompt_version_tag.set", {"name": "p", "version": "1", "key": "k", "value": "v"}),
+            ("prompt_version_tag.deleted", {"name": "p", "version": "1", "key": "k"}),
+            ("prompt_alias.created", {"name": "p", "alias": "prod", "version": "1"}),
+            ("prompt_alias.deleted", {"name": "p", "alias": "prod"}),
+        ]
+
+    def test_nothing_is_told_of_what_does_not_happen(
+        self, store: Store, told: list[tuple[str, dict[str, object]]]
+    ) -> None:
+        with pytest.raises(NotFoundError):
+            store.set_model_version_tag("none", "1", "k", "v")
+        with pytest.raises(NotFoundError):
+            store.set_registered_model_alias("none", "a", "1")
+        assert told == []
