@@ -23,7 +23,8 @@ __all__ = ["RegistryClient"]
 _logger = logging.getLogger("otflow")
 
 _PENDING: Final = "PENDING_REGISTRATION"
-_PAUSE_S: Final = 1.0
+_FIRST_PAUSE_S: Final = 0.05
+_LONGEST_PAUSE_S: Final = 3.0
 """Between two looks at a version that a server is still registering."""
 _STAGES_GO: Final = (
     "Model registry stages will be removed in a future major release of MLflow; use aliases and tags of versions"
@@ -205,12 +206,14 @@ class RegistryClient(Connected):
     def _awaited(self, version: ModelVersion, wait_s: float) -> ModelVersion:
         """A version once a server that takes its time has registered it."""
         deadline = time.monotonic() + wait_s
+        pause_s = _FIRST_PAUSE_S
         while version.status == _PENDING and wait_s > 0:
             if time.monotonic() >= deadline:
                 raise OtflowError(
                     f"Exceeded {wait_s:g} seconds while waiting for version {version.version} of {version.name!r}"
                 )
-            time.sleep(min(_PAUSE_S, wait_s))
+            time.sleep(min(pause_s, wait_s))
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
             version = self._registry().get_model_version(version.name, str(version.version))
         if version.status not in (_PENDING, "READY"):
             raise OtflowError(
