@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from otflow import artifacts, compat, data, entities, exceptions, models, system_metrics, testing, tracing
+    from otflow import artifacts, compat, data, entities, exceptions, models, projects, system_metrics, testing, tracing
     from otflow.client import Client, MlflowClient
     from otflow.client.async_logging import RunOperations
     from otflow.context import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from otflow.errors import OtflowError
     from otflow.evaluation.thresholds import validate_evaluation_results
     from otflow.files.images import Image
+    from otflow.projects.running import run
     from otflow.system_metrics import (
         disable_system_metrics_logging,
         enable_system_metrics_logging,
@@ -145,6 +146,7 @@ _HOMES: dict[str, str] = {
         "set_logged_model_tags",
         "otflow.evaluation.thresholds": "validate_evaluation_results",
         "otflow.files.images": "Image",
+        "otflow.projects.running": "run",
         "otflow.tracking.media": "flush_artifact_async_logging load_table log_figure log_image log_table",
         "otflow.tracking.runs": "ActiveRun active_run delete_run end_run get_parent_run get_run "
         "last_active_run search_runs start_run",
@@ -164,6 +166,7 @@ _ROOMS = frozenset(
         "errors",
         "exceptions",
         "models",
+        "projects",
         "system_metrics",
         "testing",
         "tracing",
@@ -250,6 +253,8 @@ __all__ = [
     "log_trace",
     "models",
     "override_feedback",
+    "projects",
+    "run",
     "search_experiments",
     "search_logged_models",
     "search_runs",

@@ -434,6 +434,40 @@ SYSTEM_METRICS_NODE_ID: Final[Setting[str | None]] = Setting(
     "The name of this machine in the names of system metrics, where one run is spread over several.",
 )
 
+ENV_ROOT: Final[Setting[str | None]] = Setting(
+    "ENV_ROOT",
+    _TEXT,
+    None,
+    "The directory in which the environments of projects are kept; by default `otflow/envs` in the user's directory "
+    "for caches.",
+)
+CONDA_HOME: Final[Setting[str | None]] = Setting(
+    "CONDA_HOME",
+    _TEXT,
+    None,
+    "Where conda is installed, for projects that need it; by default the `conda` that is found on the path.",
+)
+CONDA_CREATE_ENV_CMD: Final[Setting[str]] = Setting(
+    "CONDA_CREATE_ENV_CMD",
+    _TEXT,
+    "conda",
+    "The command that makes conda environments of projects, such as `mamba`.",
+)
+PROJECT_GIT_PROTOCOLS: Final[Setting[str]] = Setting(
+    "PROJECT_GIT_PROTOCOLS",
+    _TEXT,
+    "file,git,http,https,ssh",
+    "The transports by which git may fetch projects, separated by commas.",
+)
+KUBE_TRACKING_URI: Final[Setting[str | None]] = Setting(
+    "KUBE_TRACKING_URI",
+    _TEXT,
+    None,
+    "The tracking URI for projects that run on Kubernetes, where it is another one there. `KUBE_MLFLOW_TRACKING_URI` "
+    "is read last.",
+    legacy="KUBE_MLFLOW_TRACKING_URI",
+)
+
 SETTINGS: Final[tuple[Setting[Any], ...]] = tuple(
     cast("Setting[Any]", value) for value in list(globals().values()) if type(value) is Setting
 )
@@ -746,3 +780,77 @@ def default_environment(variables: Mapping[str, str]) -> None:
     """Set variables of other libraries that are not set, for this process and the ones it starts."""
     for name, text in variables.items():
         os.environ.setdefault(name, text)
+
+
+# -- the processes that run projects -------------------------------------------------------------------
+
+
+def environments_directory() -> str:
+    """Where environments of projects are kept: `ENV_ROOT`, else with the user's caches."""
+    return ENV_ROOT.get() or os.path.join(os.path.dirname(spool_directory()), "envs")
+
+
+def docker_directory() -> str:
+    """Where the docker command has its configuration."""
+    return os.environ.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
+
+
+def shell() -> str | None:
+    """The user's shell, as `SHELL` names it."""
+    return os.environ.get("SHELL") or None
+
+
+def project_environment(
+    settings: Mapping[Setting[Any], str], more: Mapping[str, str] | None = None, path: str | None = None
+) -> dict[str, str]:
+    """The environment of a process that runs a project.
+
+    Args:
+        settings: Settings that it is to have, by both of their variables.
+        more: Further variables.
+        path: A directory that programs are looked for in first.
+    """
+    found = dict(os.environ)
+    found |= setting_variables(settings) | dict(more or {})
+    if path is not None:
+        found["PATH"] = os.pathsep.join(filter(None, (path, found.get("PATH"))))
+    return found
+
+
+def setting_variables(settings: Mapping[Setting[Any], str]) -> dict[str, str]:
+    """Both variables of each setting."""
+    return {variable: text for setting, text in settings.items() for variable in setting.variables}
+
+
+def git_environment(*, interactive: bool) -> dict[str, str]:
+    """The environment of git when it fetches a project: no repository is current, and no other transport allowed."""
+    found = {name: text for name, text in os.environ.items() if name not in _GIT_OF_A_REPOSITORY}
+    protocols = (word.strip() for word in PROJECT_GIT_PROTOCOLS.get().split(","))
+    found["GIT_ALLOW_PROTOCOL"] = ":".join(filter(None, protocols))
+    if not interactive:
+        found["GIT_TERMINAL_PROMPT"] = "0"
+    return found
+
+
+# Source: `git rev-parse --local-env-vars`: what git sets for its hooks, and what would lead it to another repository.
+_GIT_OF_A_REPOSITORY: Final = frozenset(
+    f"GIT_{name}"
+    for name in (
+        "ALTERNATE_OBJECT_DIRECTORIES",
+        "COMMON_DIR",
+        "CONFIG",
+        "CONFIG_COUNT",
+        "CONFIG_PARAMETERS",
+        "DIR",
+        "GRAFT_FILE",
+        "IMPLICIT_WORK_TREE",
+        "INDEX_FILE",
+        "INTERNAL_SUPER_PREFIX",
+        "NO_REPLACE_OBJECTS",
+        "OBJECT_DIRECTORY",
+        "PREFIX",
+        "REPLACE_REF_BASE",
+        "SHALLOW_FILE",
+        "WORK_TREE",
+    )
+)

@@ -10,7 +10,7 @@ import sys
 
 from otflow.semconv import RunKey
 
-__all__ = ["git_state", "source_name", "source_tags", "source_type", "user"]
+__all__ = ["git_root", "git_state", "source_name", "source_tags", "source_type", "user"]
 
 
 def source_tags() -> dict[str, str]:
@@ -22,9 +22,16 @@ def source_tags() -> dict[str, str]:
     return tags
 
 
-def git_state() -> tuple[str, str, str]:
-    """Commit, branch and remote URL of the program now; empty where there are none."""
-    repository = _git_directory(pathlib.Path(_program()).parent)
+def git_root(directory: str) -> str | None:
+    """The working tree that a directory is in; None where it is in none."""
+    start = pathlib.Path(directory).absolute()
+    return next((str(found) for found in (start, *start.parents) if (found / ".git").exists()), None)
+
+
+def git_state(directory: str | None = None) -> tuple[str, str, str]:
+    """Commit, branch and remote URL of the program, or of a directory, now; empty where there are none."""
+    start = pathlib.Path(_program()).parent if directory is None else pathlib.Path(directory).absolute()
+    repository = _git_directory(start)
     return _git_state(repository) if repository is not None else ("", "", "")
 
 
