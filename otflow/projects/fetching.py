@@ -79,7 +79,7 @@ def fetch_project(uri: Any, version: str | None) -> Checkout:
 
 def _text(uri: Any) -> str:
     try:
-        return str(os.fspath(uri))
+        return os.fsdecode(uri)
     except TypeError:
         return ""
 

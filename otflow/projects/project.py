@@ -58,7 +58,7 @@ class Project:
     Attributes:
         directory: Where it is.
         name: Its name; empty where it has none.
-        entry_points: Those that the file lists.
+        entry_points: Those that the file lists, as they are written there: one that is wrong harms no other.
         python_env: The file that describes the environment for virtualenv and uv.
         conda_env: The file that describes the environment for conda.
         docker: The image that it runs in.
@@ -66,7 +66,7 @@ class Project:
 
     directory: str
     name: str = ""
-    entry_points: Mapping[str, EntryPoint] = field(default_factory=dict[str, EntryPoint])
+    entry_points: Mapping[str, Any] = field(default_factory=dict[str, Any])
     python_env: str | None = None
     conda_env: str | None = None
     docker: DockerEnvironment | None = None
@@ -75,11 +75,10 @@ class Project:
         """The entry point of a name; a `.py` or `.sh` file is one.
 
         Raises:
-            ExecutionError: there is none, or the file is outside of the project.
+            ExecutionError: there is none, it is not right, or the file is outside of the project.
         """
-        found = self.entry_points.get(name)
-        if found is not None:
-            return found
+        if name in self.entry_points:
+            return _entry_point(name, self.entry_points[name])
         if os.path.splitext(name)[1] not in _SCRIPTS:
             raise ExecutionError(
                 f"Could not find {name!r} among the entry points {list(self.entry_points)}, and it is no script: the"
@@ -136,7 +135,7 @@ def load_project(directory: str) -> Project:
     return Project(
         directory,
         "" if name is None else str(name),
-        {entry.name: entry for entry in _entry_points(text.get("entry_points"))},
+        {str(key): entry for key, entry in _mapping(text.get("entry_points"), "entry_points").items()},
         **(environment or _environment_beside(directory)),
     )
 
@@ -193,10 +192,6 @@ def _environment_file(directory: str, key: str, name: object) -> str:
     if not os.path.isfile(path):
         raise ExecutionError(f"{key} of the project names the file {name!r}, which is not there")
     return path
-
-
-def _entry_points(found: object) -> list[EntryPoint]:
-    return [_entry_point(str(name), entry) for name, entry in _mapping(found, "entry_points").items()]
 
 
 def _entry_point(name: str, found: object) -> EntryPoint:

@@ -142,8 +142,8 @@ def read_backend_config(given: Any) -> dict[str, Any]:
         return {}
     if isinstance(given, Mapping):
         return dict(cast("Mapping[str, Any]", given))
-    path = os.fspath(given) if hasattr(given, "__fspath__") else given
-    if not isinstance(path, str) or not path.endswith(".json"):
+    path = os.fsdecode(given) if isinstance(given, str) or hasattr(given, "__fspath__") else ""
+    if not path.endswith(".json"):
         raise InvalidParameterError(
             f"backend_config is a dictionary, or the path of a file that ends in '.json', not {given!r}"
         )

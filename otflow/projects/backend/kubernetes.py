@@ -229,12 +229,12 @@ class KubernetesBackend(PlanningBackend):
         except BaseException:
             planned.checkout.discard()
             raise
-        run_id = backend_config.get(ConfigKey.RUN_ID)
+        resumed = backend_config.get(ConfigKey.RUN_ID)
 
         def begin(experiment_id: str, run_name: str | None) -> SubmittedRun:
             tags = {RunKey.PROJECT_BACKEND: "kubernetes", RunKey.PROJECT_ENV: "docker"}
             try:
-                run = planned.begin(tracking_uri, experiment_id, run_name, run_id, tags)
+                run = planned.begin(tracking_uri, experiment_id, run_name, resumed, tags)
                 try:
                     job = _job(planned, configured, template, docker, tracking_uri, run)
                     cluster.create(job)

@@ -87,7 +87,7 @@ def render_job(
         project: The project's name.
         image: The image that has the project in it.
         command: What is run; its words arrive as they are.
-        variables: Variables that the container gets beside those of the template, and before them.
+        variables: Variables that the container gets beside those of the template, in their place.
         suffix: What makes the Job's name its own.
     """
     job = copy.deepcopy(dict(template))
@@ -105,7 +105,8 @@ def render_job(
     container["command"] = [_literal(word) for word in command]
     container.pop("args", None)  # would be added to the command
     own = [{"name": key, "value": _literal(text)} for key, text in variables.items()]
-    kept = [entry for entry in container.get("env") or [] if entry.get("name") not in variables]
+    there = cast("list[dict[str, Any]]", container.get("env") or [])
+    kept = [entry for entry in there if entry.get("name") not in variables]
     container["env"] = [*kept, *own]
     return job
 
@@ -138,7 +139,7 @@ def status_of(status: Mapping[str, Any]) -> str:
 
     Source: Kubernetes API, JobStatus v1 batch.
     """
-    for condition in status.get("conditions") or []:
+    for condition in cast("list[dict[str, Any]]", status.get("conditions") or []):
         if str(condition.get("status")) == "True":
             if condition.get("type") == "Complete":
                 return "FINISHED"
