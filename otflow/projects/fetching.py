@@ -67,8 +67,9 @@ def fetch_project(uri: Any, version: str | None) -> Checkout:
     if version is not None:
         version = git.check_version(version)
     place, subdirectory = _split(text)
-    protocol = git.transport(place) if local_path(place) is None else None
-    if protocol is None or protocol == "file":
+    here = place.lower().startswith("file:") or os.path.exists(place)
+    protocol = None if here else git.transport(place)
+    if protocol is None:
         path = os.path.abspath(os.path.expanduser(local_path(place) or place))
         return _local(path, subdirectory, version)
     if _ZIP(place) and protocol in ("http", "https"):

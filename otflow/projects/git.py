@@ -107,15 +107,15 @@ def fetch(uri: str, version: str | None, directory: str) -> Commit:
     _git(directory, "init", "--quiet")
     _git(directory, "config", "remote.origin.url", uri)
     if version is None:
-        _git(directory, "fetch", "--quiet", "--depth=1", "--no-tags", "origin", "HEAD", about=uri)
+        _fetch_one(directory, "HEAD", uri)
         return _checked_out(directory, "FETCH_HEAD")
     listed = _git(directory, "ls-remote", "--quiet", "origin", about=uri).splitlines()
     heads = {line.partition("\t")[2] for line in listed}
     for ref in (f"refs/heads/{version}", f"refs/tags/{version}", *([version] if version.startswith("refs/") else [])):
         if ref in heads:
-            _git(directory, "fetch", "--quiet", "--depth=1", "--no-tags", "origin", f"+{ref}:refs/otflow", about=uri)
+            _fetch_one(directory, f"+{ref}:refs/otflow", uri)
             found = _checked_out(directory, "refs/otflow")
-            return Commit(found.id, version if ref.startswith("refs/heads/") else "")
+            return Commit(found.id, ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else "")
     if _COMMIT(version):
         _git(directory, "fetch", "--quiet", "origin", "+refs/*:refs/otflow/*", about=uri)
         found = _git(directory, "rev-parse", "--verify", "--quiet", f"{version}^{{commit}}", fails=True).strip()
@@ -125,6 +125,16 @@ def fetch(uri: str, version: str | None, directory: str) -> Commit:
         f"Unable to checkout version {version!r} of git repo {without_password(uri)}: it has no branch, tag or commit"
         " of that name"
     )
+
+
+def _fetch_one(directory: str, ref: str, uri: str) -> None:
+    words = ["fetch", "--quiet", "--no-tags", "origin", ref]
+    try:
+        _git(directory, *words, "--depth=1", about=uri)
+    except ExecutionError as error:
+        if "shallow" not in error.message:
+            raise
+        _git(directory, *words, about=uri)  # a plain web server has no part of a history
 
 
 def _checked_out(directory: str, what: str) -> Commit:

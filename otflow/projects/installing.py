@@ -153,7 +153,7 @@ def _make(definition: Definition, made: Installed, directory: str) -> None:
     if definition.manager == "uv":
         uv = _uv()
         python = definition.python or f"{sys.version_info.major}.{sys.version_info.minor}"
-        _do([uv, "venv", "--quiet", "--seed", "--python", python, made.directory], directory)
+        _do([uv, "venv", "--quiet", "--python", python, made.directory], directory)
         installer = [uv, "pip", "install", "--quiet", "--python", made.python]
     else:
         _do([*_virtualenv(_interpreter(definition.python)), made.directory], directory)
