@@ -87,7 +87,7 @@ def test_a_repository_behind_a_plain_web_server(bare, repository, seen):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(bare.parent)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         place = f"127.0.0.1:{server.server_port}/bare.git"
         submitted = run_locally(f"http://user:secret@{place}#sub", version="v1")

@@ -26,7 +26,8 @@ __all__ = ["Cluster", "KubernetesBackend", "KubernetesSubmittedRun"]
 
 _logger = logging.getLogger("otflow")
 
-_POLL_S: Final = 5.0
+_POLL_S: Final = (0.05, 5.0)
+"""How long `wait` waits before it looks again: the first time, and at most."""
 _MOST_FAILURES: Final = 12
 """How often in a row a cluster may not answer, before it is given up."""
 _ENDED: Final = ("FINISHED", "FAILED", "KILLED")
@@ -122,24 +123,14 @@ class KubernetesSubmittedRun(SubmittedRun):
         name: Its name.
         run_id: The run.
         tracking_uri: The store of the run.
-        poll_s: How often `wait` looks, in seconds.
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        namespace: str,
-        name: str,
-        run_id: str,
-        tracking_uri: str,
-        poll_s: float = _POLL_S,
-    ) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, name: str, run_id: str, tracking_uri: str) -> None:
         self._cluster = cluster
         self._namespace = namespace
         self._name = name
         self._run_id = run_id
         self._tracking_uri = tracking_uri
-        self._poll_s = poll_s
         self._status = "SCHEDULED"
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -167,6 +158,7 @@ class KubernetesSubmittedRun(SubmittedRun):
     def wait(self) -> bool:
         """Wait for its end; returns whether it has succeeded."""
         failures = 0
+        pause, longest = _POLL_S
         while True:
             try:
                 if self.get_status() in _ENDED:
@@ -177,7 +169,8 @@ class KubernetesSubmittedRun(SubmittedRun):
                 if failures >= _MOST_FAILURES:
                     raise
                 _logger.warning("%s; trying again", error)
-            self._ended.wait(self._poll_s)
+            self._ended.wait(pause)
+            pause = min(2 * pause, longest)
 
     def cancel(self) -> None:
         """Delete the Job; the run is `KILLED`."""

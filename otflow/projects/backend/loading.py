@@ -29,8 +29,8 @@ def load_backend(name: object) -> AbstractBackend:
 
         return KubernetesBackend()
     found = _plugins()
-    if name in found:
-        return _load(found[str(name)])
+    if isinstance(name, str) and name in found:
+        return _load(found[name])
     if name == "databricks":
         raise ExecutionError(f"otflow does not speak to Databricks; backends are {sorted({*_OWN, *found})}")
     raise ExecutionError(
