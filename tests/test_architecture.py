@@ -49,6 +49,7 @@ ROOMS = [
 # Too dear to be imported by a program that only traces.
 HEAVY = {
     "grpc",
+    "kubernetes",
     "numpy",
     "opentelemetry.exporter",
     "pandas",

@@ -93,7 +93,9 @@ entry_points:
 def test_a_project_runs_in_its_image(project, tracking, tmp_path, seen, engine):
     directory = project(files={"MLproject": FILE})
     submitted = otflow.run(
-        str(directory), parameters={"x": "$(touch owned)"}, docker_args={"gpus": "all", "t": True, "no": False, "e": "A=b"}
+        str(directory),
+        parameters={"x": "$(touch owned)"},
+        docker_args={"gpus": "all", "t": True, "no": False, "e": "A=b"},
     )
     call = engine.last("run")
     words = call["words"]
@@ -164,7 +166,10 @@ def test_an_image_that_is_not_here_is_pulled_with_the_login(project, tracking, s
 def test_a_run_that_is_cancelled_leaves_no_container(project, tracking, engine, tmp_path):
     os.mkfifo(tmp_path / "started")
     directory = project(
-        files={"MLproject": FILE.replace("python show.py", f"echo > {tmp_path}/started; exec sleep 60 #").split(" #")[0] + '"'}
+        files={
+            "MLproject": FILE.replace("python show.py", f"echo > {tmp_path}/started; exec sleep 60 #").split(" #")[0]
+            + '"'
+        }
     )
     submitted = otflow.run(str(directory), parameters={"x": "1"}, synchronous=False)
     (tmp_path / "started").read_text()
@@ -228,7 +233,12 @@ def test_any_option_is_one_word_that_is_no_other(options):
 
 
 def test_lists_are_repeated_options():
-    assert checked_args({"volume": ["/a:/a", "/b:/b"], "p": [1, 2]}) == ("--volume=/a:/a", "--volume=/b:/b", "-p1", "-p2")
+    assert checked_args({"volume": ["/a:/a", "/b:/b"], "p": [1, 2]}) == (
+        "--volume=/a:/a",
+        "--volume=/b:/b",
+        "-p1",
+        "-p2",
+    )
 
 
 @given(st.lists(st.text(max_size=10), min_size=1, max_size=4))

@@ -104,7 +104,12 @@ def test_the_digest_is_of_what_makes_a_difference(tmp_path):
     assert len(digests) == 8
     other = tmp_path / "other"
     other.mkdir()
-    for own in ("dependencies: [.]", "dependencies: [-e ./a]", "dependencies: ['a @ file:b']", "dependencies: [./a.whl]"):
+    for own in (
+        "dependencies: [.]",
+        "dependencies: [-e ./a]",
+        "dependencies: ['a @ file:b']",
+        "dependencies: [./a.whl]",
+    ):
         here, there = (define(made(place, python_env=own), "uv") for place in (tmp_path, other))
         assert here is not None
         assert there is not None
@@ -119,7 +124,7 @@ def test_the_digest_is_of_what_makes_a_difference(tmp_path):
         ("python: '3.8; touch owned'", "version such as"),
         ("dependencies: a", "list of texts"),
         ("dependencies: [{a: b}]", "list of texts"),
-        ("dependencies: [\"a\\nb\"]", "more than one line"),
+        ('dependencies: ["a\\nb"]', "more than one line"),
         ("dependencies: [-r nothing.txt]", "cannot be read"),
         ("dependencies: [-r ../nothing.txt]", "inside of"),
         ("dependencies: [-r /etc/passwd]", "inside of"),

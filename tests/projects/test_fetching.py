@@ -73,9 +73,12 @@ def test_another_version_leaves_the_working_tree_alone(repository, seen):
     assert seen.argv == ["show.py", "side"]
     assert tags_of(submitted)["repoURL"] == str(directory)
     assert (directory / "note.txt").read_text() == "not committed"
-    assert subprocess.run(
-        ["git", "branch", "--show-current"], cwd=directory, capture_output=True, text=True, check=True, timeout=60
-    ).stdout == "main\n"
+    assert (
+        subprocess.run(
+            ["git", "branch", "--show-current"], cwd=directory, capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+        == "main\n"
+    )
     submitted = run_locally(directory / "sub", version="v1")
     assert seen.argv == ["show.py", "sub"]
     assert tags_of(submitted)["commit"] == repository.commits["first"]
@@ -115,7 +118,14 @@ def test_what_a_repository_has_not(bare):
 
 @pytest.mark.parametrize(
     "uri",
-    ["ext::sh -c 'touch owned'", "EXT::sh -c x", "fd::17", "ftp://example.com/a.git", "transport::https://a/b", "s3://a/b"],
+    [
+        "ext::sh -c 'touch owned'",
+        "EXT::sh -c x",
+        "fd::17",
+        "ftp://example.com/a.git",
+        "transport::https://a/b",
+        "s3://a/b",
+    ],
 )
 def test_other_transports_are_refused(uri, tmp_path):
     before = sorted(tmp_path.iterdir())
@@ -161,7 +171,9 @@ def test_no_uri_is_an_option_or_holds_blanks(uri):
 
 
 @settings(max_examples=60)
-@given(st.text(max_size=12) | st.sampled_from(["-x", "--upload-pack=x", "a..b", "HEAD~1", "a b", "a\nb", "@{1}", ".git"]))
+@given(
+    st.text(max_size=12) | st.sampled_from(["-x", "--upload-pack=x", "a..b", "HEAD~1", "a b", "a\nb", "@{1}", ".git"])
+)
 def test_a_version_is_a_name_that_git_takes(version):
     try:
         git.check_version(version)

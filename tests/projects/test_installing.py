@@ -101,7 +101,9 @@ def test_two_processes_make_one_environment(tmp_path, environments):
         "print(made.directory, open(made.directory + '/otflow-environment.json').read())\n"
     )
     programs = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        )
         for _ in range(3)
     ]
     said = [program.communicate(timeout=120) for program in programs]

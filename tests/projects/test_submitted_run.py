@@ -82,7 +82,8 @@ def test_a_process_that_does_not_listen_is_ended_by_force(directory, monkeypatch
 
 def test_many_at_once(directory):
     submitted = [
-        otflow.run(str(directory), "quick", env_manager="local", synchronous=False, parameters={"n": n}) for n in range(8)
+        otflow.run(str(directory), "quick", env_manager="local", synchronous=False, parameters={"n": n})
+        for n in range(8)
     ]
     assert all(run.wait() for run in submitted)
     assert len({run.run_id for run in submitted}) == 8

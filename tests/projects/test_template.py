@@ -109,7 +109,12 @@ def test_no_command_makes_a_value_part_of_what_the_shell_reads(text, value):
         return
     script = command.words[2]
     assert marker not in script
-    assert command.words[4:] in ((marker,), (shlex.quote(marker),), (marker, shlex.quote(marker)), (shlex.quote(marker), marker))
+    assert command.words[4:] in (
+        (marker,),
+        (shlex.quote(marker),),
+        (marker, shlex.quote(marker)),
+        (shlex.quote(marker), marker),
+    )
 
 
 def test_what_is_shown_means_the_same():
@@ -129,7 +134,7 @@ def test_arguments_of_the_shell_are_those_of_no_one():
 
 
 def test_a_function_of_the_command_may_have_a_place():
-    assert words_of("show() {{ ARGV {x} \"$1\"; }}; show inner", {"x": "a b"}) == ["a b", "inner"]
+    assert words_of('show() {{ ARGV {x} "$1"; }}; show inner', {"x": "a b"}) == ["a b", "inner"]
 
 
 def test_more_parameters_than_single_digits():
@@ -145,9 +150,9 @@ def test_more_parameters_than_single_digits():
         ("cat <<END\nEND\necho {x}", "here-document"),
         ("echo `echo {x}`", "backticks"),
         ("echo ${{a:-{x}}}", "${…}"),
-        ("echo \"${{a:-{x}}}\"", "${…}"),
+        ('echo "${{a:-{x}}}"', "${…}"),
         ("echo $(( {x} + 1 ))", "arithmetic"),
-        ("echo \"$(( ($(echo {x})) ))\"", "arithmetic"),
+        ('echo "$(( ($(echo {x})) ))"', "arithmetic"),
         ("echo $[ a[1] + {x} ]", "arithmetic"),
         ("(( {x} > 1 )) && echo", "arithmetic"),
         ("[[ {x} -eq 1 ]] && echo", "[[ … ]]"),
@@ -170,7 +175,7 @@ def test_where_no_value_is_safe_there_is_no_place(template, where):
         "echo $((1 + 2)) {x}",
         "[[ a == a ]] && echo {x}",
         "echo '#' {x}",
-        "echo \"it's\" {x}",
+        'echo "it\'s" {x}',
         "(echo {x})",
         "case a in a) echo {x};; esac",
         "echo 1 # what it does\necho {x}",

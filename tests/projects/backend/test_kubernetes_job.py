@@ -152,7 +152,7 @@ def expanded(text: str, variables: dict[str, str]) -> str:
 
 @given(st.lists(st.text("$(){}AB'\\ \n", max_size=12), max_size=4))
 def test_words_arrive_as_they_are(words):
-    job = rendered(command=words, variables={"A": "$(B)", **{"V": "".join(words)}})
+    job = rendered(command=words, variables={"A": "$(B)", "V": "".join(words)})
     container = job["spec"]["template"]["spec"]["containers"][0]
     assert [expanded(word, {"A": "x", "B": "y"}) for word in container["command"]] == words
     values = {entry["name"]: expanded(entry.get("value", ""), {"B": "y"}) for entry in container["env"]}
@@ -218,7 +218,10 @@ def test_the_configuration():
         ({"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}, "FINISHED"),
         ({"conditions": [{"type": "SuccessCriteriaMet", "status": "True"}], "active": 1}, "RUNNING"),
         ({"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]}, "FAILED"),
-        ({"conditions": [{"type": "Complete", "status": "False"}, {"type": "Suspended", "status": "True"}]}, "SCHEDULED"),
+        (
+            {"conditions": [{"type": "Complete", "status": "False"}, {"type": "Suspended", "status": "True"}]},
+            "SCHEDULED",
+        ),
     ],
 )
 def test_what_a_status_means(status, expected):

@@ -94,7 +94,7 @@ def test_a_package_brings_a_backend(plugin, name):
     )
     import elsewhere_backend
 
-    assert elsewhere_backend.CALLS == [
+    assert [
         [
             "anywhere://x",
             "train",
@@ -113,7 +113,7 @@ def test_a_package_brings_a_backend(plugin, name):
             plugin,
             "0",
         ]
-    ]
+    ] == elsewhere_backend.CALLS
     found = otflow.get_run(submitted.run_id)
     assert found.info.run_name == "named"
     assert found.data.tags["mlflow.project.backend"] == name
