@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from otflow import config
 from otflow.errors import ExecutionError, InvalidParameterError
+from otflow.projects import processes
 from otflow.projects.project import DockerEnvironment
 
 __all__ = ["CODE_DIRECTORY", "Docker", "build_context", "checked_args", "image_name", "run_words"]
@@ -135,7 +135,7 @@ class Docker:
         try:
             done = subprocess.run(  # noqa: S603
                 [self.program, *words],
-                env=config.project_environment({}),
+                env=processes.project_environment({}),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -186,13 +186,13 @@ class Docker:
             self.call(*words)
             return
         with tempfile.TemporaryDirectory() as place:
-            known = self.auth.get("dockercfg_path") or os.path.join(config.docker_directory(), "config.json")
+            known = self.auth.get("dockercfg_path") or os.path.join(processes.docker_directory(), "config.json")
             configuration = with_login(_read_json(str(known)), self.auth)
             handle = os.open(os.path.join(place, "config.json"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(configuration, file)
             for name in ("contexts", "cli-plugins"):
-                beside = os.path.join(config.docker_directory(), name)
+                beside = os.path.join(processes.docker_directory(), name)
                 if os.path.isdir(beside):
                     os.symlink(beside, os.path.join(place, name))
             self.call("--config", place, *words)

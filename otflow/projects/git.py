@@ -16,6 +16,7 @@ from typing import Final
 
 from otflow import config
 from otflow.errors import ExecutionError, InvalidParameterError
+from otflow.projects import processes
 
 __all__ = ["Commit", "check_version", "fetch", "is_bare_repository", "transport", "without_password"]
 
@@ -150,7 +151,7 @@ def _git(directory: str, *words: str, about: str | None = None, fails: bool = Fa
         done = subprocess.run(  # noqa: S603
             command,
             cwd=directory,
-            env=config.git_environment(interactive=interactive),
+            env=processes.git_environment(interactive=interactive),
             stdin=None if interactive else subprocess.DEVNULL,
             capture_output=True,
             text=True,

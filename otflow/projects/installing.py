@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from otflow import config
 from otflow.errors import ExecutionError
+from otflow.projects import processes
 from otflow.projects.environment import Definition, requirements
 
 __all__ = ["Installed", "activation_of_conda", "check_manager", "install"]
@@ -86,7 +87,7 @@ def install(definition: Definition, directory: str) -> Installed:
     Raises:
         ExecutionError: it cannot be made.
     """
-    root = config.environments_directory()
+    root = processes.environments_directory()
     os.makedirs(root, exist_ok=True)
     place = os.path.join(os.path.abspath(root), f"otflow-{definition.digest}")
     found = Installed(place, definition.manager)
@@ -191,7 +192,7 @@ def _do(words: Sequence[str], directory: str) -> None:
         done = subprocess.run(  # noqa: S603
             words,
             cwd=directory,
-            env=config.project_environment({}),
+            env=processes.project_environment({}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -12,6 +12,7 @@ from otflow import config, context
 from otflow.client import Client
 from otflow.entities import Param, Run
 from otflow.errors import ExecutionError, InvalidParameterError, InvalidStateError
+from otflow.projects import processes
 from otflow.projects.fetching import Checkout, fetch_project
 from otflow.projects.parameters import Values, checked_parameters, resolve
 from otflow.projects.project import EntryPoint, Project, load_project
@@ -54,7 +55,7 @@ class Plan:
         if point.command is not None:
             return point.command.fill(values.declared, values.more, "bash" if elsewhere else _shell())
         script = point.script or ""
-        shell = "bash" if elsewhere else config.shell() or _shell()
+        shell = "bash" if elsewhere else processes.shell() or _shell()
         program = python if script.endswith(".py") else shell
         options = [word for name, value in values.more.items() for word in (f"--{name}", value)]
         return ShellCommand.of_words([program, script, *options])

@@ -13,6 +13,7 @@ from otflow import config
 from otflow.client import Client
 from otflow.entities import Run
 from otflow.errors import ExecutionError, MissingExtraError, NotFoundError, OtflowError
+from otflow.projects import processes
 from otflow.projects.backend.abstract_backend import ConfigKey, PlanningBackend, Start
 from otflow.projects.backend.kubernetes_job import KubernetesConfig, read_template, render_job, status_of
 from otflow.projects.docker import Docker, image_name
@@ -274,6 +275,6 @@ def _job(
         project=planned.project.name,
         image=pushed,
         command=command.words,
-        variables=config.setting_variables(settings_of(run, there)),
+        variables=processes.setting_variables(settings_of(run, there)),
         suffix=run.info.run_id[:12],
     )

@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any
 
-from otflow import config
 from otflow.entities import Run
 from otflow.errors import InvalidParameterError
+from otflow.projects import processes
 from otflow.projects.backend.abstract_backend import ConfigKey, PlanningBackend, Start
 from otflow.projects.docker import Docker, checked_args, image_name, run_words
 from otflow.projects.environment import Definition, choose_manager, define
@@ -112,7 +112,7 @@ class _Work:
         directory = self.plan.checkout.directory
         if definition is None:
             command = self.plan.command(values, elsewhere=False, python=sys.executable)
-            environment = config.project_environment(self.settings, path=own_programs())
+            environment = processes.project_environment(self.settings, path=own_programs())
             return Process(command.words, directory, environment, command.text)
         installed = install(definition, directory)
         command = self.plan.command(values, elsewhere=False)
@@ -120,7 +120,7 @@ class _Work:
             command = _activated(command, installed.directory)
         elif command.words[0] == "python":
             command = ShellCommand((installed.python, *command.words[1:]), command.text)
-        environment = config.project_environment(self.settings, installed.variables, installed.programs)
+        environment = processes.project_environment(self.settings, installed.variables, installed.programs)
         return Process(command.words, directory, environment, command.text)
 
     def in_container(self, docker: Docker, options: tuple[str, ...], *, build: bool) -> Process:
@@ -144,13 +144,13 @@ class _Work:
             command.words,
             name=name,
             options=options,
-            variables=config.setting_variables(self.settings),
+            variables=processes.setting_variables(self.settings),
             mounts=mounts,
         )
         return Process(
             (docker.program, *words),
             self.plan.checkout.directory,
-            config.project_environment(self.settings),
+            processes.project_environment(self.settings),
             command.text,
             lambda: docker.remove(name),
         )
