@@ -23,7 +23,9 @@ from otflow.errors import (
     StoreUnavailableError,
     error_from_code,
 )
-from otflow.wire.endpoints import Endpoint
+from otflow.store.opening import split_workspace
+from otflow.store.workspaces import DEFAULT_WORKSPACE
+from otflow.wire.endpoints import WORKSPACE_HEADER, Endpoint
 from otflow.wire.scalars import Json
 
 if TYPE_CHECKING:
@@ -52,13 +54,18 @@ class HttpClient:
     is tried again only where the server has not seen it.
 
     Args:
-        uri: The server, `http(s)://[user:password@]host[:port][/path]`. A user in it goes before the settings.
+        uri: The server, `http(s)://[user:password@]host[:port][/path]`. A user in it goes before the settings. With
+            `#workspace=name` all requests are for that workspace.
 
     Raises:
         InvalidParameterError: The URI has no host, or a port that is none.
     """
 
     def __init__(self, uri: str) -> None:
+        self.place: Final = uri
+        """The URI as it was given, with what is secret in it."""
+        uri, workspace = split_workspace(uri)
+        self.workspace: Final = workspace or DEFAULT_WORKSPACE
         try:
             parts = urlsplit(uri.strip())
             host, port = parts.hostname, parts.port
@@ -110,6 +117,8 @@ class HttpClient:
                 session.mount("http://", adapter)
                 session.mount("https://", adapter)
                 session.headers["User-Agent"] = "otflow"
+                if self.workspace != DEFAULT_WORKSPACE:
+                    session.headers[WORKSPACE_HEADER] = self.workspace
                 self._session = session
             return self._session
 

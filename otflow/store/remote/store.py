@@ -33,6 +33,7 @@ from otflow.store.remote.client import HttpClient
 from otflow.store.remote.filters import check_experiment_search, server_filter, server_order
 from otflow.store.remote.models import RemoteModels
 from otflow.store.remote.runs import RemoteRuns
+from otflow.store.remote.workspaces import RemoteWorkspaces
 from otflow.store.remote.writing import Draft, portions
 from otflow.wire import endpoints
 from otflow.wire.assessments import assessment_from_json, assessment_to_json, changes_to_json
@@ -58,11 +59,11 @@ _VIEW_TYPES: Final = {
 }
 
 
-class RemoteStore(RemoteRuns, RemoteModels, Store):
+class RemoteStore(RemoteRuns, RemoteModels, RemoteWorkspaces, Store):
     """A store that an HTTP server holds. Nothing is sent until a method is called.
 
     Args:
-        uri: The server, `http(s)://[user:password@]host[:port][/path]`.
+        uri: The server, `http(s)://[user:password@]host[:port][/path]`, with `#workspace=name` one of its workspaces.
 
     Raises:
         InvalidParameterError: `uri` is not of that form.
