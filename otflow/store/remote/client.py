@@ -37,6 +37,7 @@ _OVERLOADED: Final = frozenset({429, 503})
 """Answers that say the request was not served, so that any request may be sent again."""
 _UNAVAILABLE: Final = frozenset({408, 429, 502, 503, 504})
 """Answers after which the same request may succeed."""
+_NO_CONTENT: Final = 204
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 10.0
 _MESSAGE_LENGTH: Final = 1000
@@ -166,6 +167,8 @@ class HttpClient:
                 raise InvalidParameterError(f"{self.uri} takes no NaN and no infinity in {request}") from None
             content |= {"data": data, "headers": {"Content-Type": "application/json"}}
         response = self._send(endpoint, endpoint.url_path(path or {}), **content)
+        if response.status_code == _NO_CONTENT:
+            return {}
         try:
             answer = response.json()
         except ValueError:
@@ -359,7 +362,7 @@ def _clean(message: str) -> str:
     """A server's message without the SQL and the driver's words that MLflow's server puts into some."""
     message = _SQL.sub("", message)
     head, separator, tail = message.partition(" Error: (")
-    if separator and _DRIVER_ERROR.match(f"({tail}"):
+    if separator and (_DRIVER_ERROR.match(f"({tail}") or tail.startswith("raised as a result of ")):
         message = head
     if _DRIVER_ERROR.match(message):
         message = "The server's database refused it"

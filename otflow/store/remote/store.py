@@ -402,7 +402,7 @@ class RemoteStore(RemoteRuns, RemoteModels, RemoteWorkspaces, Store):
         if not 0 <= int(experiment_id) < 2**63:
             raise NotFoundError(f"No Experiment with id={experiment_id} exists")
         answer = self._http.call(endpoints.GET_EXPERIMENT, query={"experiment_id": experiment_id})
-        return experiment_from_json(member(answer, "experiment", "experiment"))
+        return experiment_from_json(member(answer, "experiment", "experiment"), self.workspace)
 
     def get_experiment_by_name(self, name: str) -> Experiment | None:
         if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -411,7 +411,7 @@ class RemoteStore(RemoteRuns, RemoteModels, RemoteWorkspaces, Store):
             answer = self._http.call(endpoints.GET_EXPERIMENT_BY_NAME, query={"experiment_name": name})
         except NotFoundError:
             return None
-        return experiment_from_json(member(answer, "experiment", "experiment"))
+        return experiment_from_json(member(answer, "experiment", "experiment"), self.workspace)
 
     def search_experiments(
         self,
@@ -434,7 +434,8 @@ class RemoteStore(RemoteRuns, RemoteModels, RemoteWorkspaces, Store):
             "page_token": _checked_token(page_token),
         }
         answer = self._http.call(endpoints.SEARCH_EXPERIMENTS, body=_given(body))
-        experiments = [experiment_from_json(data) for data in members(answer, "experiments", "list of experiments")]
+        found = members(answer, "experiments", "list of experiments")
+        experiments = [experiment_from_json(data, self.workspace) for data in found]
         return Page(experiments, answer.get("next_page_token") or None)
 
     def delete_experiment(self, experiment_id: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otflow.entities import Workspace, WorkspaceDeletionMode
+from otflow.errors import AlreadyExistsError, InvalidStateError
 from otflow.store.opening import in_workspace
 from otflow.store.remote.client import HttpClient
 from otflow.store.workspace_names import check_artifact_root, check_deletion_mode, check_workspace_name
-from otflow.store.workspaces import WorkspaceStore
+from otflow.store.workspaces import DEFAULT_WORKSPACE, WorkspaceStore
 from otflow.wire import endpoints
 from otflow.wire.scalars import Json, member, members, reading
 
@@ -36,6 +37,8 @@ class RemoteWorkspaces(WorkspaceStore):
         self, name: str, *, description: str | None = None, default_artifact_root: str | None = None
     ) -> Workspace:
         body = _fields(description, default_artifact_root)
+        if name == DEFAULT_WORKSPACE:
+            raise AlreadyExistsError(f"Workspace '{name}' already exists.")
         answer = self._http.call(endpoints.CREATE_WORKSPACE, body={"name": check_workspace_name(name), **body})
         return _workspace(member(answer, "workspace", "workspace"))
 
@@ -58,6 +61,8 @@ class RemoteWorkspaces(WorkspaceStore):
 
     def delete_workspace(self, name: str, mode: WorkspaceDeletionMode = WorkspaceDeletionMode.RESTRICT) -> None:
         checked = check_deletion_mode(mode)
+        if name == DEFAULT_WORKSPACE:
+            raise InvalidStateError(f"Cannot delete the reserved '{DEFAULT_WORKSPACE}' workspace")
         self._http.call(endpoints.DELETE_WORKSPACE, {"name": str(name)}, query={"mode": checked.value})
 
 
