@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         is_tracking_uri_set,
         set_registry_uri,
         set_tracking_uri,
+        set_workspace,
     )
     from otflow.entities import Span, SpanType, Trace
     from otflow.errors import OtflowError
@@ -112,12 +113,20 @@ if TYPE_CHECKING:
         set_tag,
         set_tags,
     )
+    from otflow.tracking.workspaces import (
+        create_workspace,
+        delete_workspace,
+        get_workspace,
+        list_workspaces,
+        update_workspace,
+    )
 
 _HOMES: dict[str, str] = {
     name: module
     for module, names in {
         "otflow.client": "Client MlflowClient",
-        "otflow.context": "get_registry_uri get_tracking_uri is_tracking_uri_set set_registry_uri set_tracking_uri",
+        "otflow.context": "get_registry_uri get_tracking_uri is_tracking_uri_set set_registry_uri set_tracking_uri "
+        "set_workspace",
         "otflow.entities": "Span SpanType Trace",
         "otflow.errors": "OtflowError",
         "otflow.tracing.annotations": "delete_assessment delete_trace_tag get_assessment log_assessment "
@@ -150,6 +159,8 @@ _HOMES: dict[str, str] = {
         "otflow.tracking.media": "flush_artifact_async_logging load_table log_figure log_image log_table",
         "otflow.tracking.runs": "ActiveRun active_run delete_run end_run get_parent_run get_run "
         "last_active_run search_runs start_run",
+        "otflow.tracking.workspaces": "create_workspace delete_workspace get_workspace list_workspaces "
+        "update_workspace",
         "otflow.tracking.values": "delete_tag flush_async_logging log_metric log_metrics log_param log_params "
         "set_tag set_tags",
     }.items()
@@ -193,6 +204,7 @@ __all__ = [
     "compat",
     "create_experiment",
     "create_external_model",
+    "create_workspace",
     "data",
     "delete_assessment",
     "delete_experiment",
@@ -201,6 +213,7 @@ __all__ = [
     "delete_run",
     "delete_tag",
     "delete_trace_tag",
+    "delete_workspace",
     "disable_system_metrics_logging",
     "doctor",
     "enable_system_metrics_logging",
@@ -225,11 +238,13 @@ __all__ = [
     "get_run",
     "get_trace",
     "get_tracking_uri",
+    "get_workspace",
     "import_checkpoints",
     "initialize_logged_model",
     "is_tracking_uri_set",
     "last_active_run",
     "last_logged_model",
+    "list_workspaces",
     "load_table",
     "log_artifact",
     "log_artifacts",
@@ -274,6 +289,7 @@ __all__ = [
     "set_telemetry_client",
     "set_trace_tag",
     "set_tracking_uri",
+    "set_workspace",
     "start_run",
     "start_span",
     "start_span_no_context",
@@ -283,6 +299,7 @@ __all__ = [
     "tracing",
     "update_assessment",
     "update_current_trace",
+    "update_workspace",
     "validate_evaluation_results",
 ]
 

@@ -155,7 +155,7 @@ def start_run(
             run_name=name,
         )
     active = ActiveRun(run)
-    scope = RunScope(run.info.run_id, client.tracking_uri, experiment_id=run.info.experiment_id, run=active)
+    scope = RunScope(run.info.run_id, client.place, experiment_id=run.info.experiment_id, run=active)
     scope.outermost, scope.thread = scopes[0].id if scopes else scope.id, threading.current_thread()
     if monitored:
         from otflow.system_metrics.monitor import start
@@ -218,7 +218,7 @@ def _go_on(client: Client, run_id: str, run_name: str | None, tags: dict[str, st
 
 def _parent(client: Client, scopes: list[RunScope], parent_run_id: str | None) -> str | None:
     if not parent_run_id:
-        return scopes[-1].id if scopes and scopes[-1].uri == client.tracking_uri else None
+        return scopes[-1].id if scopes and scopes[-1].uri == client.place else None
     if client.get_run(parent_run_id).info.lifecycle_stage == LifecycleStage.DELETED:
         raise InvalidStateError(
             f"Cannot start run under parent run with ID {parent_run_id} because it is in the deleted state."

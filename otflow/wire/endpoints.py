@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-__all__ = ["ENDPOINTS", "EXPERIMENT_HEADER", "Endpoint"]
+__all__ = ["ENDPOINTS", "EXPERIMENT_HEADER", "WORKSPACE_HEADER", "Endpoint"]
 
 EXPERIMENT_HEADER: Final = "x-mlflow-experiment-id"
 """The header of `EXPORT_SPANS` that says where traces belong that the server does not know yet."""
+
+
+WORKSPACE_HEADER: Final = "X-MLFLOW-WORKSPACE"
+"""The header of any request that says which workspace it means; without it, the workspace `default`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,12 @@ DELETE_LOGGED_MODEL_TAG: Final = Endpoint(
 LOG_LOGGED_MODEL_PARAMS: Final = Endpoint(
     "POST", "/api/2.0/mlflow/logged-models/{model_id}/params", "log_logged_model_params"
 )
+
+LIST_WORKSPACES: Final = Endpoint("GET", "/api/3.0/mlflow/workspaces", "list_workspaces")
+CREATE_WORKSPACE: Final = Endpoint("POST", "/api/3.0/mlflow/workspaces", "create_workspace", repeatable=False)
+GET_WORKSPACE: Final = Endpoint("GET", "/api/3.0/mlflow/workspaces/{name}", "get_workspace")
+UPDATE_WORKSPACE: Final = Endpoint("PATCH", "/api/3.0/mlflow/workspaces/{name}", "update_workspace")
+DELETE_WORKSPACE: Final = Endpoint("DELETE", "/api/3.0/mlflow/workspaces/{name}", "delete_workspace", repeatable=False)
 
 ENDPOINTS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Endpoint))
 """All of them, in the order of this file; the more special path before the more general one where two match."""

@@ -16,7 +16,7 @@ from otflow.store.sql.dialect import Dialect
 
 __all__ = ["LATEST", "exists", "pending", "prepare", "require_latest", "upgrade", "version_of"]
 
-_MODULES: Final = ("m0001_initial", "m0002_content", "m0003_runs")
+_MODULES: Final = ("m0001_initial", "m0002_content", "m0003_runs", "m0004_registry")
 LATEST: Final = len(_MODULES)
 """The schema version that this otflow reads and writes."""
 
