@@ -19,7 +19,7 @@ from otflow.projects.project import EntryPoint, Project, load_project
 from otflow.projects.template import ShellCommand
 from otflow.semconv import RunKey
 from otflow.source_code import user
-from otflow.store.opening import normalize_uri
+from otflow.store.opening import normalize_uri, split_workspace
 
 __all__ = ["Plan", "own_programs", "plan", "settings_of"]
 
@@ -65,14 +65,21 @@ class Plan:
         self.command(self.values, elsewhere=True)
 
     def begin(
-        self, tracking_uri: str, experiment_id: str, run_name: str | None, run_id: str | None, tags: Mapping[str, str]
+        self, place: str, experiment_id: str, run_name: str | None, run_id: str | None, tags: Mapping[str, str]
     ) -> Run:
         """The run, with what is known of it; one that is named goes on, and is left as it is otherwise.
+
+        Args:
+            place: The store, with its workspace.
+            experiment_id: The experiment of a new run.
+            run_name: Its name.
+            run_id: The run to go on with.
+            tags: Tags that it gets in any case.
 
         Raises:
             NotFoundError: no such run, or no such experiment.
         """
-        client = Client(tracking_uri)
+        client = Client(place)
         if run_id is not None:
             run = client.get_run(run_id)
             if run.info.lifecycle_stage != "active":
@@ -81,7 +88,7 @@ class Plan:
             for key, text in tags.items():
                 client.set_tag(run_id, key, text, synchronous=True)
             return client.get_run(run_id)
-        run = client.create_run(experiment_id, tags={**self._tags(tracking_uri), **tags}, run_name=run_name or None)
+        run = client.create_run(experiment_id, tags={**self._tags(place), **tags}, run_name=run_name or None)
         try:
             params = [Param(key, text) for key, text in self.values.given.items()]
             client.log_batch(run.info.run_id, params=params, synchronous=True)
@@ -90,8 +97,8 @@ class Plan:
             raise
         return run
 
-    def _tags(self, tracking_uri: str) -> dict[str, str]:
-        parent = context.active_run(tracking_uri) or context.active_run(normalize_uri(tracking_uri))
+    def _tags(self, place: str) -> dict[str, str]:
+        parent = context.active_run(place)
         found = {
             RunKey.USER: user(),
             RunKey.SOURCE_NAME: self.checkout.source,
@@ -128,12 +135,19 @@ def plan(project_uri: object, entry_point: object, params: object, version: str 
         raise
 
 
-def settings_of(run: Run, tracking_uri: str) -> dict[config.Setting[str | None], str]:
-    """What a process has to be told to log to a run."""
+def settings_of(run: Run, place: str) -> dict[config.Setting[str | None], str | None]:
+    """What a process has to be told to log to a run.
+
+    Args:
+        run: The run.
+        place: The store as the process reaches it, with its workspace.
+    """
+    uri, workspace = split_workspace(normalize_uri(place))
     return {
         config.RUN_ID: run.info.run_id,
-        config.TRACKING_URI: tracking_uri,
+        config.TRACKING_URI: uri,
         config.EXPERIMENT_ID: run.info.experiment_id,
+        config.WORKSPACE: workspace,
     }
 
 

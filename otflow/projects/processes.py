@@ -57,24 +57,26 @@ def shell() -> str | None:
 
 
 def project_environment(
-    settings: Mapping[config.Setting[Any], str], more: Mapping[str, str] | None = None, path: str | None = None
+    settings: Mapping[config.Setting[Any], str | None], more: Mapping[str, str] | None = None, path: str | None = None
 ) -> dict[str, str]:
     """The environment of a process that runs a project.
 
     Args:
-        settings: Settings that it is to have, by both of their variables.
+        settings: Settings that it is to have, by both of their variables; None: that it is not to have.
         more: Further variables.
         path: A directory that programs are looked for in first.
     """
-    found = config.environment() | setting_variables(settings) | dict(more or {})
+    unset = {variable for setting, text in settings.items() if text is None for variable in setting.variables}
+    found = {name: text for name, text in config.environment().items() if name not in unset}
+    found |= setting_variables(settings) | dict(more or {})
     if path is not None:
         found["PATH"] = os.pathsep.join(filter(None, (path, found.get("PATH"))))
     return found
 
 
-def setting_variables(settings: Mapping[config.Setting[Any], str]) -> dict[str, str]:
-    """Both variables of each setting."""
-    return {variable: text for setting, text in settings.items() for variable in setting.variables}
+def setting_variables(settings: Mapping[config.Setting[Any], str | None]) -> dict[str, str]:
+    """Both variables of each setting that is to be set."""
+    return {variable: text for setting, text in settings.items() if text is not None for variable in setting.variables}
 
 
 def git_environment(*, interactive: bool) -> dict[str, str]:

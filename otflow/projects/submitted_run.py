@@ -77,16 +77,14 @@ class LocalSubmittedRun(SubmittedRun):
 
     Args:
         run_id: The run.
-        tracking_uri: The store that it is in.
+        place: The store that it is in, with its workspace.
         prepare: Makes what is run: environment, downloads, image.
         discard: Called at the end.
     """
 
-    def __init__(
-        self, run_id: str, tracking_uri: str, prepare: Callable[[], Process], discard: Callable[[], None]
-    ) -> None:
+    def __init__(self, run_id: str, place: str, prepare: Callable[[], Process], discard: Callable[[], None]) -> None:
         self._run_id = run_id
-        self._tracking_uri = tracking_uri
+        self._place = place
         self._prepare = prepare
         self._discard = discard
         self._lock = threading.Lock()
@@ -161,7 +159,7 @@ class LocalSubmittedRun(SubmittedRun):
             with contextlib.suppress(Exception):
                 self._clean_up()
         try:
-            Client(self._tracking_uri).set_terminated(self._run_id, status)
+            Client(self._place).set_terminated(self._run_id, status)
         except Exception as error:
             _logger.warning("The run %s could not be ended: %s", self._run_id, error)
         with contextlib.suppress(Exception):

@@ -1,4 +1,4 @@
-"""What the docker command is told. The engine itself is not asked for: a program stands in that writes its words down."""
+"""What the docker command is told. The engine is not asked for: a program stands in that writes its words down."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_what_cannot_be_made_leaves_nothing(tmp_path, environments, project, tra
 
 def test_two_processes_make_one_environment(tmp_path, environments):
     code = (
-        "import sys\nfrom otflow.projects.environment import Definition\nfrom otflow.projects.installing import install\n"
+        "from otflow.projects.environment import Definition\nfrom otflow.projects.installing import install\n"
         "made = install(Definition('uv'), '.')\n"
         "print(made.directory, open(made.directory + '/otflow-environment.json').read())\n"
     )

@@ -186,7 +186,8 @@ def test_a_deleted_run_does_not_go_on(project):
 
 
 def test_paths_are_absolute_and_remote_ones_downloaded(project, seen, tmp_path):
-    points = "entry_points: {main: {parameters: {p: path, d: {type: path, default: show.py}}, command: 'python show.py {p} {d}'}}"
+    parameters = "{p: path, d: {type: path, default: show.py}}"
+    points = f"entry_points: {{main: {{parameters: {parameters}, command: 'python show.py {{p}} {{d}}'}}}}"
     directory = project(files={"MLproject": points})
     (tmp_path / "data.txt").write_text("local")
     submitted = run_locally(directory, parameters={"p": "data.txt"})
@@ -215,6 +216,22 @@ def test_one_project_runs_another(project, seen):
     inner = next(found for found in runs() if found.info.run_id != outer.run_id)
     assert seen.read()["environment"]["OTFLOW_RUN_ID"] == inner.info.run_id
     assert inner.data.tags["mlflow.parentRunId"] == outer.run_id
+
+
+def test_a_run_is_in_the_active_workspace(project, seen, tracking):
+    otflow.create_workspace("team")
+    otflow.set_workspace("team")
+    experiment_id = otflow.create_experiment("theirs")
+    with otflow.start_run(experiment_id=experiment_id) as parent:
+        submitted = run_locally(project(), "plain", experiment_id=experiment_id)
+    environment = seen.read()["environment"]
+    assert (environment["MLFLOW_WORKSPACE"], environment["OTFLOW_WORKSPACE"]) == ("team", "team")
+    assert environment["OTFLOW_TRACKING_URI"] == tracking
+    found = otflow.get_run(submitted.run_id)
+    assert (found.info.status, found.data.tags["mlflow.parentRunId"]) == ("FINISHED", parent.info.run_id)
+    otflow.set_workspace(None)
+    run_locally(project(), "plain")
+    assert "OTFLOW_WORKSPACE" not in seen.read()["environment"]
 
 
 def test_files_and_names_in_odd_places(project, seen, tmp_path):

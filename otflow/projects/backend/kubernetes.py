@@ -9,7 +9,7 @@ import threading
 from collections.abc import Generator, Mapping
 from typing import Any, Final, cast
 
-from otflow import config
+from otflow import config, context
 from otflow.client import Client
 from otflow.entities import Run
 from otflow.errors import ExecutionError, MissingExtraError, NotFoundError, OtflowError
@@ -21,7 +21,7 @@ from otflow.projects.planning import Plan, plan, settings_of
 from otflow.projects.project import DockerEnvironment
 from otflow.projects.submitted_run import SubmittedRun
 from otflow.semconv import RunKey
-from otflow.store.opening import normalize_uri
+from otflow.store.opening import in_workspace, normalize_uri, split_workspace
 
 __all__ = ["Cluster", "KubernetesBackend", "KubernetesSubmittedRun"]
 
@@ -224,16 +224,17 @@ class KubernetesBackend(PlanningBackend):
             planned.checkout.discard()
             raise
         resumed = backend_config.get(ConfigKey.RUN_ID)
+        place = context.place(tracking_uri)
 
         def begin(experiment_id: str, run_name: str | None) -> SubmittedRun:
             tags = {RunKey.PROJECT_BACKEND: "kubernetes", RunKey.PROJECT_ENV: "docker"}
             try:
-                run = planned.begin(tracking_uri, experiment_id, run_name, resumed, tags)
+                run = planned.begin(place, experiment_id, run_name, resumed, tags)
                 try:
-                    job = _job(planned, configured, template, docker, tracking_uri, run)
+                    job = _job(planned, configured, template, docker, place, run)
                     cluster.create(job)
                 except BaseException:
-                    Client(tracking_uri).set_terminated(run.info.run_id, "FAILED")
+                    Client(place).set_terminated(run.info.run_id, "FAILED")
                     raise
             finally:
                 planned.checkout.discard()
@@ -251,24 +252,27 @@ def _job(
     configured: KubernetesConfig,
     template: Mapping[str, Any],
     docker: Docker,
-    tracking_uri: str,
+    place: str,
     run: Run,
 ) -> dict[str, Any]:
     """Build and push the image; returns the Job that runs it."""
     image = image_name(planned.project.name, planned.checkout.commit, configured.repository)
     image_id = docker.build(planned.project.docker or DockerEnvironment(""), planned.checkout.directory, image)
     pushed = docker.push(image)
-    client = Client(tracking_uri)
+    client = Client(place)
     client.set_tag(run.info.run_id, RunKey.DOCKER_IMAGE_URI, pushed, synchronous=True)
     if image_id:
         client.set_tag(run.info.run_id, RunKey.DOCKER_IMAGE_ID, image_id, synchronous=True)
-    there = config.KUBE_TRACKING_URI.get() or normalize_uri(tracking_uri)
+    here, workspace = split_workspace(normalize_uri(place))
+    there = config.KUBE_TRACKING_URI.get() or here
     if there.startswith("sqlite:") or os.path.isabs(there):
         _logger.warning(
             "The store %s is in files of this machine, which the cluster may not reach; %s says what its URI is there.",
             there,
             config.KUBE_TRACKING_URI.variables[0],
         )
+    if workspace is not None:
+        there = in_workspace(there, workspace)
     command = planned.command(planned.values, elsewhere=True)
     return render_job(
         template,

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any
 
+from otflow import config, context
+from otflow.client import Client
 from otflow.entities import Run
 from otflow.errors import InvalidParameterError
 from otflow.projects import processes
@@ -22,7 +24,6 @@ from otflow.projects.project import DockerEnvironment
 from otflow.projects.submitted_run import LocalSubmittedRun, Process, SubmittedRun
 from otflow.projects.template import ShellCommand
 from otflow.semconv import RunKey
-from otflow.store.opening import normalize_uri
 
 __all__ = ["LocalBackend"]
 
@@ -56,23 +57,24 @@ class LocalBackend(PlanningBackend):
             planned.checkout.discard()
             raise
         tags = {RunKey.PROJECT_BACKEND: "local"}
+        place = context.place(tracking_uri)
         if manager != "local":
             tags[RunKey.PROJECT_ENV] = manager
 
         def begin(experiment_id: str, run_name: str | None) -> SubmittedRun:
             try:
-                run = planned.begin(tracking_uri, experiment_id, run_name, run_id, tags)
+                run = planned.begin(place, experiment_id, run_name, run_id, tags)
             except BaseException:
                 planned.checkout.discard()
                 raise
-            work = _Work(planned, run, normalize_uri(tracking_uri), storage)
+            work = _Work(planned, run, place, storage)
 
             def process() -> Process:
                 if docker is not None:
                     return work.in_container(docker, options, build=bool(backend_config.get(ConfigKey.BUILD_IMAGE)))
                 return work.here(definition)
 
-            return LocalSubmittedRun(run.info.run_id, tracking_uri, process, work.discard).start()
+            return LocalSubmittedRun(run.info.run_id, place, process, work.discard).start()
 
         return Start(begin, planned.checkout.discard)
 
@@ -86,11 +88,11 @@ def _checked_storage(storage: object) -> str | None:
 class _Work:
     """Makes the process of one run."""
 
-    def __init__(self, planned: Plan, run: Run, tracking_uri: str, storage: str | None) -> None:
+    def __init__(self, planned: Plan, run: Run, place: str, storage: str | None) -> None:
         self.plan = planned
         self.run = run
-        self.settings = settings_of(run, tracking_uri)
-        self.tracking_uri = tracking_uri
+        self.settings = settings_of(run, place)
+        self.place = place
         self.storage = storage
         self.temporary: str | None = None
 
@@ -137,7 +139,10 @@ class _Work:
         self._record(image, image_id)
         name = f"otflow-{self.run.info.run_id}"
         command = self.plan.command(values, elsewhere=True)
-        mounts = [*_places(self.tracking_uri), *(values.declared[key] for key in self.plan.values.remote)]
+        mounts = [
+            *_places(self.settings[config.TRACKING_URI] or ""),
+            *(values.declared[key] for key in self.plan.values.remote),
+        ]
         words = run_words(
             environment,
             image,
@@ -156,9 +161,7 @@ class _Work:
         )
 
     def _record(self, image: str, image_id: str) -> None:
-        from otflow.client import Client
-
-        client = Client(self.tracking_uri)
+        client = Client(self.place)
         client.set_tag(self.run.info.run_id, RunKey.DOCKER_IMAGE_URI, image, synchronous=True)
         if image_id:
             client.set_tag(self.run.info.run_id, RunKey.DOCKER_IMAGE_ID, image_id, synchronous=True)

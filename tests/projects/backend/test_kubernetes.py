@@ -82,7 +82,9 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = reply
+        do_GET = reply  # noqa: N815
+        do_POST = reply  # noqa: N815
+        do_DELETE = reply  # noqa: N815
 
         def log_message(self, *given: object) -> None:
             pass
