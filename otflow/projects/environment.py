@@ -8,6 +8,8 @@ import logging
 import os
 import re
 import shlex
+import sys
+import sysconfig
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final, cast
@@ -57,8 +59,12 @@ class Definition:
 
     @property
     def digest(self) -> str:
-        """The same for the same environment."""
-        content = {key: value for key, value in asdict(self).items() if value is not None and key != "conda_file"}
+        """The same for the same environment, on this system."""
+        python = self.python or f"{sys.version_info.major}.{sys.version_info.minor}"
+        content: dict[str, Any] = {
+            key: value for key, value in asdict(self).items() if value is not None and key != "conda_file"
+        }
+        content |= {"python": python, "system": sysconfig.get_platform()}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:40]
 
 

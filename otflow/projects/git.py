@@ -13,6 +13,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from otflow import config
 from otflow.errors import ExecutionError, InvalidParameterError
@@ -60,6 +61,8 @@ def transport(uri: str) -> str | None:
             f"the project {without_password(uri)!r} would be fetched by the transport {protocol!r}; allowed are"
             f" {', '.join(allowed)} (the setting {config.PROJECT_GIT_PROTOCOLS.variables[0]})"
         )
+    if protocol != "file" and _HELPER(uri) is None and urlsplit(uri).netloc.rpartition("@")[2].startswith("-"):
+        raise InvalidParameterError(f"the project URI {without_password(uri)!r} has a host that reads like an option")
     if any(char.isspace() or not char.isprintable() for char in uri) and _HELPER(uri) is None:
         raise InvalidParameterError(f"the project URI {without_password(uri)!r} holds a blank or a control character")
     return protocol

@@ -55,6 +55,8 @@ class Plan:
         if point.command is not None:
             return point.command.fill(values.declared, values.more, "bash" if elsewhere else _shell())
         script = point.script or ""
+        if script.startswith("-"):
+            script = f"./{script}"  # no option of the program
         shell = "bash" if elsewhere else processes.shell() or _shell()
         program = python if script.endswith(".py") else shell
         options = [word for name, value in values.more.items() for word in (f"--{name}", value)]

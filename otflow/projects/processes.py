@@ -68,6 +68,9 @@ def project_environment(
     """
     unset = {variable for setting, text in settings.items() if text is None for variable in setting.variables}
     found = {name: text for name, text in config.environment().items() if name not in unset}
+    if more:
+        for name in ("PYTHONHOME", "__PYVENV_LAUNCHER__"):  # of another Python
+            found.pop(name, None)
     found |= setting_variables(settings) | dict(more or {})
     if path is not None:
         found["PATH"] = os.pathsep.join(filter(None, (path, found.get("PATH"))))

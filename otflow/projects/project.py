@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -15,6 +16,7 @@ __all__ = ["DockerEnvironment", "EntryPoint", "Project", "load_project", "read_y
 
 _FILE: Final = "mlproject"
 _MOST_BYTES: Final = 1 << 20
+_MOST_VALUES: Final = 100_000
 _SCRIPTS: Final = (".py", ".sh")
 _ENVIRONMENTS: Final = ("python_env", "conda_env", "docker_env")
 
@@ -159,14 +161,28 @@ def read_yaml(path: str, what: str) -> dict[str, Any]:
         found = yaml.safe_load(content)
     except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
         raise ExecutionError(f"{what} cannot be read: {error}") from error
+    _check_size(found, what)
     if not isinstance(found, dict):
         raise ExecutionError(f"{what} is to hold keys and values, not {_shown(found)}")
     return {str(key): value for key, value in cast("dict[Any, Any]", found).items()}
 
 
+def _check_size(found: object, what: str) -> None:
+    """Refuse what is small in a file and large in memory: aliases of aliases."""
+    waiting: list[Any] = [found]
+    for _ in range(_MOST_VALUES):
+        if not waiting:
+            return
+        value: Any = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(cast("dict[Any, Any]", value).items())
+        elif isinstance(value, (list, tuple, set)):
+            waiting.extend(cast("list[Any]", value))
+    raise ExecutionError(f"{what} holds more than {_MOST_VALUES:,} values")
+
+
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:100]}…"
+    return reprlib.repr(value)
 
 
 def _project_file(directory: str) -> str | None:

@@ -151,7 +151,7 @@ class LocalSubmittedRun(SubmittedRun):
                     process.words, cwd=process.directory, env=process.environment, start_new_session=os.name != "nt"
                 )
             except (OSError, ValueError) as error:
-                raise ExecutionError(f"the command {process.text!r} cannot be run: {error}") from error
+                raise ExecutionError(f"the command {process.text[:500]!r} cannot be run: {error.args[-1]}") from error
         return self._process.wait()
 
     def _finish(self, status: str) -> None:

@@ -90,7 +90,8 @@ entry_points:
 """
 
 
-def test_a_project_runs_in_its_image(project, tracking, tmp_path, seen, engine):
+def test_a_project_runs_in_its_image(project, tracking, tmp_path, seen, engine, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hush")
     directory = project(files={"MLproject": FILE})
     submitted = otflow.run(
         str(directory),
@@ -114,12 +115,15 @@ def test_a_project_runs_in_its_image(project, tracking, tmp_path, seen, engine):
             for name in ("RUN_ID", "TRACKING_URI", "EXPERIMENT_ID")
             for prefix in ("OTFLOW", "MLFLOW")
         ),
+        "--env=MLFLOW_TRACKING_PASSWORD",
         "--env=FIXED=a b",
         "--env=TAKEN",
     ]
     assert words[image + 1 : image + 3] == ["bash", "-c"]
     assert call["environment"]["MLFLOW_RUN_ID"] == submitted.run_id
     assert call["environment"]["OTFLOW_TRACKING_URI"] == tracking
+    assert "hush" not in json.dumps(words)
+    assert call["environment"]["MLFLOW_TRACKING_PASSWORD"] == "hush"
     assert seen.argv == ["show.py", "$(touch owned)"]
     assert not (directory / "owned").exists()
     tags = otflow.get_run(submitted.run_id).data.tags

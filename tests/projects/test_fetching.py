@@ -167,6 +167,12 @@ def test_no_host_is_an_option(uri):
     assert git.transport(uri) is None
 
 
+@pytest.mark.parametrize("uri", ["ssh://-oProxyCommand=x/a", "ssh://git@-oProxyCommand=x/a", "git://-x/a"])
+def test_no_host_of_a_url_is_an_option(uri):
+    with pytest.raises(InvalidParameterError, match="option"):
+        git.transport(uri)
+
+
 @pytest.mark.parametrize("uri", ["https://a/\nb", "ssh://a b/c", "a:b\tc", "https://a/\x1b[31m"])
 def test_no_uri_holds_blanks(uri):
     with pytest.raises(InvalidParameterError, match="blank"):

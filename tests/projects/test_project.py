@@ -10,6 +10,8 @@ from otflow.errors import ExecutionError
 from otflow.projects.parameters import Parameter, resolve
 from otflow.projects.project import DockerEnvironment, load_project, within
 
+# A kilobyte that would be ten gigabytes.
+BOMB = "b0: &b0 [x]\n" + "".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 10)}]\n" for n in range(1, 11))
 ENTRY = "entry_points: {main: {command: 'true'}}\n"
 
 
@@ -79,6 +81,7 @@ def test_what_an_image_is_given(tmp_path):
         ("a: [\n", "cannot be read"),
         ("name: !!python/object/apply:os.system ['touch owned']\n", "cannot be read"),
         ("a: " + "x" * (1 << 20), "longer than"),
+        (BOMB, "more than 100,000 values"),
         ("entry_points: [a]\n", "entry_points"),
         ("entry_points: {main: abc}\n", "'main'"),
         ("entry_points: {main: {}}\n", "not None"),

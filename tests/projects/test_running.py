@@ -92,6 +92,9 @@ def test_scripts_are_entry_points(project, seen, monkeypatch):
     run_locally(directory, "go.sh", parameters={"x": "$(id)"})
     assert seen.argv == ["show.py", "shell", "--x", "$(id)"]
     run_locally(directory, "deep/inner.py")
+    (directory / "-c.py").write_text((directory / "show.py").read_text())
+    run_locally(directory, "-c.py")
+    assert seen.argv == ["./-c.py"]
 
 
 def test_python_is_that_of_this_process(project, seen):

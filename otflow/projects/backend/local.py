@@ -149,7 +149,7 @@ class _Work:
             command.words,
             name=name,
             options=options,
-            variables=processes.setting_variables(self.settings),
+            variables=[*processes.setting_variables(self.settings), *_credentials()],
             mounts=mounts,
         )
         return Process(
@@ -174,6 +174,12 @@ def _activated(command: ShellCommand, environment: str) -> ShellCommand:
         return command
     activate = '. "$1" "$2" && shift 2 && exec "$@"'
     return ShellCommand(("bash", "-c", activate, "bash", script, environment, *command.words), command.text)
+
+
+def _credentials() -> list[str]:
+    """The variables by which this process reaches its store, for a container that is to reach it as well."""
+    given = config.variables(("OTFLOW_TRACKING_", "MLFLOW_TRACKING_"))
+    return [name for name in given if not name.endswith("_TRACKING_URI")]
 
 
 def _places(tracking_uri: str) -> list[str]:
