@@ -74,7 +74,7 @@ def fetch_project(uri: Any, version: str | None) -> Checkout:
         return _local(path, subdirectory, version)
     if _ZIP(place) and protocol in ("http", "https"):
         _no_version(version, text)
-        return _unzipped(_downloaded(place), git.without_password(text), subdirectory)
+        return _downloaded(place, git.without_password(text), subdirectory)
     return _fetched(place, version, subdirectory, git.without_password(text))
 
 
@@ -158,10 +158,11 @@ def _fetched(place: str, version: str | None, subdirectory: str, source: str, re
         raise
 
 
-def _downloaded(uri: str) -> str:
+def _downloaded(uri: str, source: str, subdirectory: str) -> Checkout:
     from otflow.artifacts import download_artifacts
 
-    return download_artifacts(uri, dst_path=tempfile.mkdtemp(prefix="otflow-project-"))
+    with tempfile.TemporaryDirectory(prefix="otflow-project-") as place:
+        return _unzipped(download_artifacts(uri, dst_path=place), source, subdirectory)
 
 
 def _unzipped(path: str, source: str, subdirectory: str) -> Checkout:
@@ -173,7 +174,7 @@ def _unzipped(path: str, source: str, subdirectory: str) -> Checkout:
                 raise ExecutionError(f"the project {source!r} would be {size:,} bytes; allowed are {_MOST_UNPACKED:,}")
             packed.extractall(temporary)  # what leads out of it stays in it: see `ZipFile.extract`
         return Checkout(_below(os.path.realpath(temporary), subdirectory), source, temporary=temporary)
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, RuntimeError) as error:  # the last one: it has a password
         shutil.rmtree(temporary, ignore_errors=True)
         raise ExecutionError(f"the project {source!r} cannot be unpacked: {error}") from error
     except BaseException:

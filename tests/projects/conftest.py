@@ -140,7 +140,7 @@ def repository(project: Project) -> Repository:
 def bare(repository: Repository) -> Path:
     """The same, without a working tree, and ready for a plain web server."""
     directory = repository.directory.parent / "served" / "bare.git"
-    directory.parent.mkdir()
+    directory.parent.mkdir(exist_ok=True)
     git(repository.directory, "clone", "-q", "--bare", str(repository.directory), str(directory))
     git(directory, "update-server-info")
     return directory

@@ -84,28 +84,44 @@ def test_another_version_leaves_the_working_tree_alone(repository, seen):
     assert tags_of(submitted)["commit"] == repository.commits["first"]
 
 
-def test_a_repository_behind_a_plain_web_server(bare, repository, seen):
+@pytest.fixture
+def served(tmp_path):
+    """A plain web server: what is in its directory, and where that is."""
+
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *given: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(bare.parent)))
+    (tmp_path / "served").mkdir(exist_ok=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path / "served")))
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        place = f"127.0.0.1:{server.server_port}/bare.git"
-        submitted = run_locally(f"http://user:secret@{place}#sub", version="v1")
-        assert seen.argv == ["show.py", "sub"]
-        assert tags_of(submitted) == {
-            "name": f"http://{place}#sub",
-            "commit": repository.commits["first"],
-            "repoURL": f"http://{place}",
-        }
-        with pytest.raises(ExecutionError, match="git fetch") as caught:
-            run_locally(f"http://user:secret@{place}x")
-        assert "secret" not in str(caught.value)
-    finally:
-        server.shutdown()
-        server.server_close()
+    yield tmp_path / "served", f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_repository_behind_a_plain_web_server(bare, served, repository, seen):
+    place = f"{served[1]}/bare.git"
+    submitted = run_locally(f"http://user:secret@{place}#sub", version="v1")
+    assert seen.argv == ["show.py", "sub"]
+    assert tags_of(submitted) == {
+        "name": f"http://{place}#sub",
+        "commit": repository.commits["first"],
+        "repoURL": f"http://{place}",
+    }
+    with pytest.raises(ExecutionError, match="git fetch") as caught:
+        run_locally(f"http://user:secret@{place}x")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_zip_file_behind_a_web_server(served, project, seen):
+    directory = project(files={"MLproject": "entry_points: {main: {command: python show.py zip}}"})
+    with zipfile.ZipFile(served[0] / "packed.zip", "w") as packed:
+        for name in ("MLproject", "show.py"):
+            packed.write(directory / name, f"inner/{name}")
+    submitted = run_locally(f"http://{served[1]}/packed.zip#inner")
+    assert seen.argv == ["show.py", "zip"]
+    assert tags_of(submitted) == {"name": f"http://{served[1]}/packed.zip#inner"}
 
 
 def test_what_a_repository_has_not(bare):
