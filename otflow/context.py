@@ -261,7 +261,7 @@ def set_workspace(workspace: str | None) -> None:
     _workspace.set(name)
     if threading.current_thread() is threading.main_thread() and not _in_task():
         _process.workspace = name
-        _export(config.WORKSPACE, name)
+        _export(config.WORKSPACE, name or _process.environment.get(config.WORKSPACE))
         _export(config.EXPERIMENT_ID, chosen_experiment_id())
 
 
