@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from otflow import artifacts, compat, data, entities, exceptions, models, system_metrics, testing, tracing
+    from otflow import artifacts, compat, data, entities, exceptions, genai, models, system_metrics, testing, tracing
     from otflow.client import Client, MlflowClient
     from otflow.client.async_logging import RunOperations
     from otflow.context import (
@@ -163,6 +163,7 @@ _ROOMS = frozenset(
         "entities",
         "errors",
         "exceptions",
+        "genai",
         "models",
         "system_metrics",
         "testing",
@@ -208,6 +209,7 @@ __all__ = [
     "flush_artifact_async_logging",
     "flush_async_logging",
     "flush_trace_async_logging",
+    "genai",
     "get_active_model_id",
     "get_active_trace_id",
     "get_artifact_uri",
