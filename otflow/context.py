@@ -183,7 +183,11 @@ _destination: ContextVar[TraceLocationBase | None] = ContextVar("otflow_destinat
 
 
 def set_tracking_uri(uri: str | pathlib.Path) -> None:
-    """Make `uri` the store of what follows; see `otflow.set_tracking_uri`."""
+    """Make `uri` the store of what follows, and no experiment the active one where it was another.
+
+    Args:
+        uri: `sqlite:///file.db`, `postgresql://…`, `http(s)://…`, or a directory, as a string or a path.
+    """
     if isinstance(uri, pathlib.Path):
         uri = uri.absolute().as_uri()
     if not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryIsInstance]
