@@ -334,16 +334,13 @@ TRACKING_TOKEN: Final[Setting[str | None]] = Setting(
     "The bearer token sent to an `http(s)://` store.",
 )
 TRACKING_USERNAME: Final[Setting[str | None]] = Setting(
-    "TRACKING_USERNAME",
-    _TEXT,
-    None,
-    "The user name sent to an `http(s)://` store, for basic authentication.",
+    "TRACKING_USERNAME", _TEXT, None, "The user name sent to an `http(s)://` store, for basic authentication."
 )
 TRACKING_PASSWORD: Final[Setting[str | None]] = Setting(
-    "TRACKING_PASSWORD",
-    _TEXT,
-    None,
-    "The password sent to an `http(s)://` store, for basic authentication.",
+    "TRACKING_PASSWORD", _TEXT, None, "The password sent to an `http(s)://` store, for basic authentication."
+)
+CREDENTIALS_FILE: Final[Setting[str | None]] = Setting(
+    "CREDENTIALS_FILE", _TEXT, None, "Where `login` keeps credentials of servers; default: `~/.mlflow/credentials`."
 )
 TRACKING_INSECURE_TLS: Final[Setting[bool]] = Setting(
     "TRACKING_INSECURE_TLS",

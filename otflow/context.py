@@ -183,7 +183,11 @@ _destination: ContextVar[TraceLocationBase | None] = ContextVar("otflow_destinat
 
 
 def set_tracking_uri(uri: str | pathlib.Path) -> None:
-    """Make `uri` the store of what follows; see `otflow.set_tracking_uri`."""
+    """Make `uri` the store of what follows, and no experiment the active one where it was another.
+
+    Args:
+        uri: `sqlite:///file.db`, `postgresql://…`, `http(s)://…`, or a directory, as a string or a path.
+    """
     if isinstance(uri, pathlib.Path):
         uri = uri.absolute().as_uri()
     if not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -261,7 +265,7 @@ def set_workspace(workspace: str | None) -> None:
     _workspace.set(name)
     if threading.current_thread() is threading.main_thread() and not _in_task():
         _process.workspace = name
-        _export(config.WORKSPACE, name)
+        _export(config.WORKSPACE, name or _process.environment.get(config.WORKSPACE))
         _export(config.EXPERIMENT_ID, chosen_experiment_id())
 
 

@@ -37,6 +37,7 @@ ROOMS = [
     "tracking",
     "artifacts",
     "evaluation",
+    "genai",
     "models",
     "projects",
     "server",

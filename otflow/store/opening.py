@@ -195,8 +195,10 @@ def open_database(uri: str | pathlib.Path, *, must_exist: bool = True) -> Databa
 
 
 def without_secrets(uri: str) -> str:
-    """A URI fit for messages: without the password."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", uri)
+    """A URI, or a text with URIs in it, fit for messages: without the passwords."""
+    # The last @ counts: one that a password holds need not be escaped.
+    uri = re.sub(r"(://[^/@:\s]*):[^/\s]*@", r"\1@", uri)
+    return re.sub(r"(?i)([?&]password=)[^&\s]+", r"\1***", uri)
 
 
 def _directory(path: str) -> str:

@@ -229,6 +229,10 @@ def log_feedback(
 def get_assessment(trace_id: str, assessment_id: str) -> Assessment:
     """One assessment of a trace.
 
+    Args:
+        trace_id: The trace.
+        assessment_id: The assessment.
+
     Raises:
         NotFoundError: no such trace, or no such assessment on it.
     """

@@ -186,6 +186,9 @@ def last_logged_model() -> LoggedModel | None:
 def get_logged_model(model_id: str) -> LoggedModel:
     """One logged model as it is now, with all points of its metrics.
 
+    Args:
+        model_id: Its id.
+
     Raises:
         NotFoundError: no such model, or it was deleted.
         InvalidParameterError: the id is empty.
@@ -213,6 +216,10 @@ def finalize_logged_model(model_id: str, status: Literal["READY", "FAILED"] | Lo
 def set_logged_model_tags(model_id: str, tags: dict[str, Any]) -> None:
     """Set tags of a logged model, all of them or none; what is no string is kept as one.
 
+    Args:
+        model_id: The model.
+        tags: Names and values; others stay.
+
     Raises:
         NotFoundError: no such model, or it was deleted.
         InvalidParameterError: a tag is not allowed.
@@ -222,6 +229,10 @@ def set_logged_model_tags(model_id: str, tags: dict[str, Any]) -> None:
 
 def delete_logged_model_tag(model_id: str, key: str) -> None:
     """Delete a tag of a logged model.
+
+    Args:
+        model_id: The model.
+        key: The name of the tag.
 
     Raises:
         NotFoundError: no such model, or it has no such tag.

@@ -323,6 +323,9 @@ def last_active_run() -> Run | None:
 def get_run(run_id: str) -> Run:
     """One run as it is now, deleted ones too; of each metric it has the last point.
 
+    Args:
+        run_id: Its id.
+
     Raises:
         NotFoundError: no such run.
     """
@@ -332,6 +335,9 @@ def get_run(run_id: str) -> Run:
 def get_parent_run(run_id: str) -> Run | None:
     """The run that a run is a child of; None where it is a child of none.
 
+    Args:
+        run_id: The id of the child.
+
     Raises:
         NotFoundError: no such run.
     """
@@ -340,6 +346,9 @@ def get_parent_run(run_id: str) -> Run | None:
 
 def delete_run(run_id: str) -> None:
     """Mark a run deleted; `Client.restore_run` undoes it.
+
+    Args:
+        run_id: Its id.
 
     Raises:
         NotFoundError: no such run.

@@ -66,6 +66,14 @@ def test_a_working_tree_is_run_as_it_is(repository, seen):
     assert tags_of(submitted)["name"] == f"{directory}#sub"
 
 
+def test_a_directory_that_becomes_a_repository(repository, seen):
+    directory = repository.directory
+    os.rename(directory / ".git", directory / "elsewhere")
+    assert "commit" not in tags_of(run_locally(directory))
+    os.rename(directory / "elsewhere", directory / ".git")
+    assert tags_of(run_locally(directory))["commit"] == repository.commits["second"]
+
+
 def test_another_version_leaves_the_working_tree_alone(repository, seen):
     directory = repository.directory
     (directory / "note.txt").write_text("not committed")
