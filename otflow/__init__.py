@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from otflow import artifacts, compat, data, entities, exceptions, models, system_metrics, testing, tracing
+    from otflow import (
+        artifacts,
+        compat,
+        data,
+        entities,
+        exceptions,
+        genai,
+        models,
+        projects,
+        system_metrics,
+        testing,
+        tracing,
+    )
     from otflow.client import Client, MlflowClient
     from otflow.client.async_logging import RunOperations
     from otflow.context import (
@@ -21,11 +33,13 @@ if TYPE_CHECKING:
         is_tracking_uri_set,
         set_registry_uri,
         set_tracking_uri,
+        set_workspace,
     )
     from otflow.entities import Span, SpanType, Trace
     from otflow.errors import OtflowError
     from otflow.evaluation.thresholds import validate_evaluation_results
     from otflow.files.images import Image
+    from otflow.projects.running import run
     from otflow.system_metrics import (
         disable_system_metrics_logging,
         enable_system_metrics_logging,
@@ -77,6 +91,7 @@ if TYPE_CHECKING:
         set_experiment_tags,
     )
     from otflow.tracking.inputs import log_input, log_inputs, log_outputs
+    from otflow.tracking.login import login
     from otflow.tracking.media import flush_artifact_async_logging, load_table, log_figure, log_image, log_table
     from otflow.tracking.models import (
         create_external_model,
@@ -117,12 +132,20 @@ if TYPE_CHECKING:
         set_tag,
         set_tags,
     )
+    from otflow.tracking.workspaces import (
+        create_workspace,
+        delete_workspace,
+        get_workspace,
+        list_workspaces,
+        update_workspace,
+    )
 
 _HOMES: dict[str, str] = {
     name: module
     for module, names in {
         "otflow.client": "Client MlflowClient",
-        "otflow.context": "get_registry_uri get_tracking_uri is_tracking_uri_set set_registry_uri set_tracking_uri",
+        "otflow.context": "get_registry_uri get_tracking_uri is_tracking_uri_set set_registry_uri set_tracking_uri "
+        "set_workspace",
         "otflow.entities": "Span SpanType Trace",
         "otflow.errors": "OtflowError",
         "otflow.tracing.annotations": "delete_assessment delete_trace_tag get_assessment log_assessment "
@@ -137,6 +160,7 @@ _HOMES: dict[str, str] = {
         "otflow.tracing.spans": "log_trace start_span start_span_no_context",
         "otflow.tracking.artifacts": "get_artifact_uri log_artifact log_artifacts log_dict log_stream log_text",
         "otflow.tracking.doctor": "doctor",
+        "otflow.tracking.login": "login",
         "otflow.tracking.telemetry": "set_telemetry_client",
         "otflow.tracking.experiments": "create_experiment delete_experiment delete_experiment_tag get_experiment "
         "get_experiment_by_name search_experiments set_experiment set_experiment_tag set_experiment_tags",
@@ -153,9 +177,12 @@ _HOMES: dict[str, str] = {
         "set_model_version_tag",
         "otflow.evaluation.thresholds": "validate_evaluation_results",
         "otflow.files.images": "Image",
+        "otflow.projects.running": "run",
         "otflow.tracking.media": "flush_artifact_async_logging load_table log_figure log_image log_table",
         "otflow.tracking.runs": "ActiveRun active_run delete_run end_run get_parent_run get_run "
         "last_active_run search_runs start_run",
+        "otflow.tracking.workspaces": "create_workspace delete_workspace get_workspace list_workspaces "
+        "update_workspace",
         "otflow.tracking.values": "delete_tag flush_async_logging log_metric log_metrics log_param log_params "
         "set_tag set_tags",
     }.items()
@@ -171,7 +198,9 @@ _ROOMS = frozenset(
         "entities",
         "errors",
         "exceptions",
+        "genai",
         "models",
+        "projects",
         "system_metrics",
         "testing",
         "tracing",
@@ -198,6 +227,7 @@ __all__ = [
     "compat",
     "create_experiment",
     "create_external_model",
+    "create_workspace",
     "data",
     "delete_assessment",
     "delete_experiment",
@@ -206,6 +236,7 @@ __all__ = [
     "delete_run",
     "delete_tag",
     "delete_trace_tag",
+    "delete_workspace",
     "disable_system_metrics_logging",
     "doctor",
     "enable_system_metrics_logging",
@@ -216,6 +247,7 @@ __all__ = [
     "flush_artifact_async_logging",
     "flush_async_logging",
     "flush_trace_async_logging",
+    "genai",
     "get_active_model_id",
     "get_active_trace_id",
     "get_artifact_uri",
@@ -230,11 +262,13 @@ __all__ = [
     "get_run",
     "get_trace",
     "get_tracking_uri",
+    "get_workspace",
     "import_checkpoints",
     "initialize_logged_model",
     "is_tracking_uri_set",
     "last_active_run",
     "last_logged_model",
+    "list_workspaces",
     "load_table",
     "log_artifact",
     "log_artifacts",
@@ -256,9 +290,12 @@ __all__ = [
     "log_table",
     "log_text",
     "log_trace",
+    "login",
     "models",
     "override_feedback",
+    "projects",
     "register_model",
+    "run",
     "search_experiments",
     "search_logged_models",
     "search_model_versions",
@@ -281,6 +318,7 @@ __all__ = [
     "set_telemetry_client",
     "set_trace_tag",
     "set_tracking_uri",
+    "set_workspace",
     "start_run",
     "start_span",
     "start_span_no_context",
@@ -290,6 +328,7 @@ __all__ = [
     "tracing",
     "update_assessment",
     "update_current_trace",
+    "update_workspace",
     "validate_evaluation_results",
 ]
 

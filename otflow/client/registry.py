@@ -7,6 +7,7 @@ import time
 import warnings
 from typing import Any, Final
 
+from otflow import context
 from otflow.client.connected import Connected
 from otflow.entities import Page
 from otflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -305,7 +306,7 @@ class RegistryClient(Connected):
         if location.startswith("runs:/"):  # a version may have been made of one
             run_id, _, path = location.removeprefix("runs:/").lstrip("/").partition("/")
             location = below(self._store().get_run(run_id).info.artifact_uri or "", path)
-        return open_repository(location, tracking_uri=self._registry_uri)
+        return open_repository(location, tracking_uri=context.place(self._registry_uri))
 
     def update_model_version(self, name: str, version: str, description: str | None = None) -> ModelVersion:
         """Set the description of a version.

@@ -24,6 +24,7 @@ from otflow.testing.contract.registry_search import RegistrySearchContract
 from otflow.testing.contract.run_search import RunSearchContract
 from otflow.testing.contract.runs import RunContract
 from otflow.testing.contract.searching import FilterContract, PageContract
+from otflow.testing.contract.workspaces import WorkspaceContract
 from otflow.testing.contract.writing import WritingContract
 
 __all__ = ["StoreContract"]
@@ -45,5 +46,6 @@ class StoreContract(
     LoggedModelContract,
     RegistryContract,
     RegistrySearchContract,
+    WorkspaceContract,
 ):
     """What every store does. A subclass brings a fixture `store`."""

@@ -9,7 +9,6 @@ import random
 import re
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -23,7 +22,10 @@ from otflow.errors import (
     StoreUnavailableError,
     error_from_code,
 )
-from otflow.wire.endpoints import Endpoint
+from otflow.store.opening import split_workspace
+from otflow.store.remote.credentials import Credentials, kept_credentials
+from otflow.store.workspaces import DEFAULT_WORKSPACE
+from otflow.wire.endpoints import WORKSPACE_HEADER, Endpoint
 from otflow.wire.scalars import Json
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ _OVERLOADED: Final = frozenset({429, 503})
 """Answers that say the request was not served, so that any request may be sent again."""
 _UNAVAILABLE: Final = frozenset({408, 429, 502, 503, 504})
 """Answers after which the same request may succeed."""
+_NO_CONTENT: Final = 204
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 10.0
 _MESSAGE_LENGTH: Final = 1000
@@ -52,13 +55,20 @@ class HttpClient:
     is tried again only where the server has not seen it.
 
     Args:
-        uri: The server, `http(s)://[user:password@]host[:port][/path]`. A user in it goes before the settings.
+        uri: The server, `http(s)://[user:password@]host[:port][/path]`. A user in it goes before the settings, and
+            these before what `otflow.login` has kept for the server. With `#workspace=name` all requests are for that
+            workspace.
+        credentials: Who to be there, before all of these.
 
     Raises:
         InvalidParameterError: The URI has no host, or a port that is none.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, credentials: Credentials | None = None) -> None:
+        self.place: Final = uri
+        """The URI as it was given, with what is secret in it."""
+        uri, workspace = split_workspace(uri)
+        self.workspace: Final = workspace or DEFAULT_WORKSPACE
         try:
             parts = urlsplit(uri.strip())
             host, port = parts.hostname, parts.port
@@ -71,7 +81,9 @@ class HttpClient:
         if port is not None:
             location += f":{port}"
         self.uri: Final = urlunsplit((parts.scheme, location, parts.path.rstrip("/"), "", ""))
-        self._login = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+        if credentials is None and parts.username is not None:
+            credentials = Credentials(unquote(parts.username), unquote(parts.password or ""))
+        self._own = credentials
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._closed = threading.Event()
@@ -110,21 +122,31 @@ class HttpClient:
                 session.mount("http://", adapter)
                 session.mount("https://", adapter)
                 session.headers["User-Agent"] = "otflow"
+                if self.workspace != DEFAULT_WORKSPACE:
+                    session.headers[WORKSPACE_HEADER] = self.workspace
                 self._session = session
             return self._session
 
-    def _authenticate(self, request: PreparedRequest) -> PreparedRequest:
-        token = config.TRACKING_TOKEN.get()
-        username, password = config.TRACKING_USERNAME.get(), config.TRACKING_PASSWORD.get()
-        login = self._login or (None if username is None else (username, password or ""))
-        if self._login is None and token is not None:
-            request.headers["Authorization"] = f"Bearer {token}"
-        elif login is not None:
-            request.headers["Authorization"] = "Basic " + b64encode(":".join(login).encode()).decode()
-        return request
+    def _credentials(self) -> Credentials | None:
+        if self._own is not None:
+            return self._own
+        token, username = config.TRACKING_TOKEN.get(), config.TRACKING_USERNAME.get()
+        if token is not None:
+            return Credentials(token=token)
+        if username is not None:
+            return Credentials(username, config.TRACKING_PASSWORD.get())
+        return kept_credentials(self.uri)
 
-    def _has_credentials(self) -> bool:
-        return bool(self._login or config.TRACKING_TOKEN.get() or config.TRACKING_USERNAME.get())
+    def _authentication(self) -> Callable[[PreparedRequest], PreparedRequest] | None:
+        credentials = self._credentials()
+        if credentials is None:
+            return None
+
+        def authenticate(request: PreparedRequest) -> PreparedRequest:
+            request.headers["Authorization"] = credentials.header()
+            return request
+
+        return authenticate
 
     # -- requests ----------------------------------------------------------------------------------
 
@@ -157,6 +179,8 @@ class HttpClient:
                 raise InvalidParameterError(f"{self.uri} takes no NaN and no infinity in {request}") from None
             content |= {"data": data, "headers": {"Content-Type": "application/json"}}
         response = self._send(endpoint, endpoint.url_path(path or {}), **content)
+        if response.status_code == _NO_CONTENT:
+            return {}
         try:
             answer = response.json()
         except ValueError:
@@ -238,7 +262,7 @@ class HttpClient:
                 timeout=timeout_s,
                 verify=False if config.TRACKING_INSECURE_TLS.get() else None,
                 allow_redirects=False,
-                auth=self._authenticate if self._has_credentials() else None,
+                auth=self._authentication(),
                 **arguments,
             )
         except exceptions.SSLError as error:
@@ -350,7 +374,7 @@ def _clean(message: str) -> str:
     """A server's message without the SQL and the driver's words that MLflow's server puts into some."""
     message = _SQL.sub("", message)
     head, separator, tail = message.partition(" Error: (")
-    if separator and _DRIVER_ERROR.match(f"({tail}"):
+    if separator and (_DRIVER_ERROR.match(f"({tail}") or tail.startswith("raised as a result of ")):
         message = head
     if _DRIVER_ERROR.match(message):
         message = "The server's database refused it"
