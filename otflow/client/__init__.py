@@ -7,11 +7,12 @@ from otflow.client.media import MediaClient
 from otflow.client.models import ModelClient
 from otflow.client.runs import RunClient
 from otflow.client.traces import TraceClient
+from otflow.client.webhooks import WebhookClient
 
 __all__ = ["Client", "MlflowClient"]
 
 
-class Client(TraceClient, ExperimentClient, RunClient, MediaClient, ModelClient):
+class Client(TraceClient, ExperimentClient, RunClient, MediaClient, ModelClient, WebhookClient):
     """The object API over one store, independent of what is active in the process.
 
     Args:

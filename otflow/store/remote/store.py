@@ -12,6 +12,7 @@ The server may be a released MLflow (3.10.1 is the one it is tested with). What 
 - Integers in feedback come back as floats; NaN and infinities are refused. The run of an assessment is not kept.
 - Tags longer than 4096 characters: they are cut.
 - `IN`, `IS NULL` and `RLIKE` for most fields of a search for runs, and sound comparisons with NaN.
+- Taking the description or the secret of a webhook away. Whether a webhook may be called, and where, the server says.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from otflow.store.remote.client import HttpClient
 from otflow.store.remote.filters import check_experiment_search, server_filter, server_order
 from otflow.store.remote.models import RemoteModels
 from otflow.store.remote.runs import RemoteRuns
+from otflow.store.remote.webhooks import RemoteWebhooks
 from otflow.store.remote.writing import Draft, portions
 from otflow.wire import endpoints
 from otflow.wire.assessments import assessment_from_json, assessment_to_json, changes_to_json
@@ -58,7 +60,7 @@ _VIEW_TYPES: Final = {
 }
 
 
-class RemoteStore(RemoteRuns, RemoteModels, Store):
+class RemoteStore(RemoteRuns, RemoteModels, RemoteWebhooks, Store):
     """A store that an HTTP server holds. Nothing is sent until a method is called.
 
     Args:

@@ -42,6 +42,7 @@ from otflow.store.sql import (
     traces,
 )
 from otflow.store.sql.connection import Database, Session
+from otflow.store.sql.registry.webhook_store import SqlWebhooks
 from otflow.store.sql.rows import clean_id
 from otflow.store.sql.statements import select_in
 from otflow.store.sql.writing import Batch
@@ -50,7 +51,7 @@ from otflow.wire.conventions import read
 __all__ = ["SqlStore"]
 
 
-class SqlStore(Store):
+class SqlStore(SqlWebhooks, Store):
     """Traces and experiments in SQLite or PostgreSQL.
 
     Args:
@@ -64,6 +65,7 @@ class SqlStore(Store):
     def __init__(self, database: Database, artifact_root: str) -> None:
         self._database = database
         self._artifact_root = artifact_root
+        self._workspace = "default"
         self._reader = traces.Reader(database, self._locations)
         self._known: dict[int, str] = {}
         """Artifact locations of experiments, which never change, by number."""
@@ -381,6 +383,7 @@ class SqlStore(Store):
         return self._database.uri
 
     def close(self) -> None:
+        self._close_deliverer()
         self._database.close()
 
     def before_fork(self) -> None:
