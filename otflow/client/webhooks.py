@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from otflow.client.connected import Connected
 from otflow.entities import Page, Webhook, WebhookEvent, WebhookStatus, WebhookTestResult
-from otflow.errors import InvalidParameterError
 
 __all__ = ["WebhookClient"]
 

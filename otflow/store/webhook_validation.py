@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from otflow.entities import WebhookEvent, WebhookStatus
 from otflow.errors import InvalidParameterError, NotFoundError
@@ -47,9 +47,8 @@ def check_events(events: Any) -> list[WebhookEvent]:
     if isinstance(events, (str, bytes)) or not isinstance(events, Sequence) or not events:
         raise InvalidParameterError(f"Webhook events must be a non-empty list of WebhookEvent objects: {events!r}.")
     found: dict[str, WebhookEvent] = {}
-    for event in events:  # pyright: ignore[reportUnknownVariableType]
-        if isinstance(event, str):
-            event = WebhookEvent.from_str(event)
+    for given in cast("Sequence[object]", events):
+        event = WebhookEvent.from_str(given) if isinstance(given, str) else given
         if not isinstance(event, WebhookEvent):
             raise InvalidParameterError(f"Webhook events must be a non-empty list of WebhookEvent objects: {events!r}.")
         found[str(event)] = event

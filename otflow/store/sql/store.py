@@ -42,6 +42,7 @@ from otflow.store.sql import (
     traces,
 )
 from otflow.store.sql.connection import Database, Session
+from otflow.store.sql.registry.store import SqlRegistry
 from otflow.store.sql.registry.webhook_store import SqlWebhooks
 from otflow.store.sql.rows import clean_id
 from otflow.store.sql.statements import select_in
@@ -51,7 +52,7 @@ from otflow.wire.conventions import read
 __all__ = ["SqlStore"]
 
 
-class SqlStore(SqlWebhooks, Store):
+class SqlStore(SqlRegistry, SqlWebhooks, Store):
     """Traces and experiments in SQLite or PostgreSQL.
 
     Args:
@@ -64,8 +65,8 @@ class SqlStore(SqlWebhooks, Store):
 
     def __init__(self, database: Database, artifact_root: str) -> None:
         self._database = database
-        self._artifact_root = artifact_root
         self._workspace = "default"
+        self._artifact_root = artifact_root
         self._reader = traces.Reader(database, self._locations)
         self._known: dict[int, str] = {}
         """Artifact locations of experiments, which never change, by number."""
