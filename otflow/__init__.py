@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from otflow import artifacts, compat, data, entities, exceptions, models, system_metrics, testing, tracing
+    from otflow import artifacts, compat, data, entities, exceptions, models, system_metrics, testing, tracing, webhooks
     from otflow.client import Client, MlflowClient
     from otflow.client.async_logging import RunOperations
     from otflow.context import (
@@ -168,6 +168,7 @@ _ROOMS = frozenset(
         "testing",
         "tracing",
         "tracking",
+        "webhooks",
     }
 )
 
@@ -279,6 +280,7 @@ __all__ = [
     "update_assessment",
     "update_current_trace",
     "validate_evaluation_results",
+    "webhooks",
 ]
 
 

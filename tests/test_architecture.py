@@ -37,6 +37,7 @@ ROOMS = [
     "artifacts",
     "evaluation",
     "models",
+    "webhooks",
     "projects",
     "server",
     "testing",

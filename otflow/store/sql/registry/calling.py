@@ -223,8 +223,10 @@ def _context(bundle: str | None) -> ssl.SSLContext:
 
     try:
         if bundle is not None:
-            place = {"capath": bundle} if os.path.isdir(bundle) else {"cafile": bundle}
-            return ssl.create_default_context(**place)
+            is_folder = os.path.isdir(bundle)
+            return ssl.create_default_context(
+                cafile=None if is_folder else bundle, capath=bundle if is_folder else None
+            )
         import certifi  # it comes with requests
 
         context = ssl.create_default_context()
