@@ -7,6 +7,7 @@ name that means something else a moment later gains nothing.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import socket
@@ -19,7 +20,7 @@ from urllib.parse import quote, urlsplit
 from otflow import config
 from otflow.errors import InvalidParameterError
 
-__all__ = ["Target", "UnresolvedError", "check_reachable", "is_public", "parse", "resolve"]
+__all__ = ["Target", "UnresolvedError", "check_reachable", "is_public", "parse", "resolve", "without_secrets"]
 
 _PORTS: Final = {"http": 80, "https": 443}
 _UNFIT: Final = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
@@ -27,39 +28,33 @@ _UNFIT: Final = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
 _HOST: Final = re.compile(r"[0-9A-Za-z_.:-]{1,255}").fullmatch
 
 # Source: IANA IPv4 Special-Purpose Address Registry; multicast and reserved space from IANA IPv4 Address Space.
-_INTERNAL_V4: Final = tuple(
-    IPv4Network(network)
-    for network in (
-        "0.0.0.0/8",  # this network
-        "10.0.0.0/8",  # private
-        "100.64.0.0/10",  # shared by the customers of a provider; a cloud's metadata, too
-        "127.0.0.0/8",  # loopback
-        "169.254.0.0/16",  # link-local; 169.254.169.254 is the metadata of most clouds
-        "172.16.0.0/12",  # private
-        "192.0.0.0/24",  # protocol assignments
-        "192.0.2.0/24",  # documentation
-        "192.88.99.0/24",  # relays of 6to4
-        "192.168.0.0/16",  # private
-        "198.18.0.0/15",  # benchmarks
-        "198.51.100.0/24",  # documentation
-        "203.0.113.0/24",  # documentation
-        "224.0.0.0/4",  # multicast
-        "240.0.0.0/4",  # reserved, broadcast
-    )
+_INTERNAL_V4: Final = (
+    "0.0.0.0/8",  # this network
+    "10.0.0.0/8",  # private
+    "100.64.0.0/10",  # shared by the customers of a provider; a cloud's metadata, too
+    "127.0.0.0/8",  # loopback
+    "169.254.0.0/16",  # link-local; 169.254.169.254 is the metadata of most clouds
+    "172.16.0.0/12",  # private
+    "192.0.0.0/24",  # protocol assignments
+    "192.0.2.0/24",  # documentation
+    "192.88.99.0/24",  # relays of 6to4
+    "192.168.0.0/16",  # private
+    "198.18.0.0/15",  # benchmarks
+    "198.51.100.0/24",  # documentation
+    "203.0.113.0/24",  # documentation
+    "224.0.0.0/4",  # multicast
+    "240.0.0.0/4",  # reserved, broadcast
 )
 # Source: IANA IPv6 Global Unicast Address Assignments, IPv6 Special-Purpose Address Registry.
-_GLOBAL_V6: Final = IPv6Network("2000::/3")
+_GLOBAL_V6: Final = ("2000::/3",)
 """All that was ever given out for unicast; loopback, link-local, unique local and multicast lie outside."""
-_INTERNAL_V6: Final = tuple(
-    IPv6Network(network)
-    for network in (
-        "2001::/23",  # protocol assignments; Teredo, ORCHID
-        "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4, which leads to an IPv4 address
-        "3fff::/20",  # documentation
-    )
+_INTERNAL_V6: Final = (
+    "2001::/23",  # protocol assignments; Teredo, ORCHID
+    "2001:db8::/32",  # documentation
+    "2002::/16",  # 6to4, which leads to an IPv4 address
+    "3fff::/20",  # documentation
 )
-_EMBEDDING: Final = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
+_EMBEDDING: Final = ("::ffff:0:0/96", "64:ff9b::/96")
 """IPv4-mapped addresses, and those of NAT64 (RFC 6052): what counts is the IPv4 address in the last 32 bits."""
 
 
@@ -144,10 +139,19 @@ def is_public(address: str) -> bool:
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv4Address):
-        return not any(address in network for network in _INTERNAL_V4)
-    if any(address in network for network in _EMBEDDING):
+        return not _in_any(address, _INTERNAL_V4)
+    if _in_any(address, _EMBEDDING):
         return _is_public(IPv4Address(address.packed[-4:]))
-    return address in _GLOBAL_V6 and not any(address in network for network in _INTERNAL_V6)
+    return _in_any(address, _GLOBAL_V6) and not _in_any(address, _INTERNAL_V6)
+
+
+def _in_any(address: IPv4Address | IPv6Address, networks: tuple[str, ...]) -> bool:
+    return any(address in network for network in _networks(networks))
+
+
+@functools.cache
+def _networks(texts: tuple[str, ...]) -> list[IPv4Network | IPv6Network]:
+    return [ipaddress.ip_network(text) for text in texts]
 
 
 def resolve(target: Target) -> Sequence[str]:
@@ -180,3 +184,13 @@ def check_reachable(url: object) -> str:
     if not config.WEBHOOK_ALLOW_PRIVATE_IPS.get():
         resolve(target)
     return str(url)
+
+
+def without_secrets(url: str) -> str:
+    """A URL that was stored, as far as it is fit for terminals and logs.
+
+    Left out are user, query and the last part of the path: by these receivers often know who may call them.
+    """
+    head = re.split(r"[?#]", url, maxsplit=1)[0]
+    parts = re.sub(r"//[^/]*@", "//", head, count=1).split("/")
+    return "/".join([*parts[:-1], "…"]) if len(parts) > 3 and parts[-1] else "/".join(parts)

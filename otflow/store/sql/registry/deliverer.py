@@ -32,7 +32,6 @@ _logger = logging.getLogger("otflow")
 
 _SPARE_S: Final = 10.0
 """How much longer than a call a claim holds: for looking up the name, for writing what came of it."""
-_FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
 _LONGEST_WISH_S: Final = 300.0
 """How long a receiver may ask to be left alone."""
@@ -74,7 +73,15 @@ class Deliverer:
 
     Args:
         database: Where the outbox is.
+
+    Attributes:
+        first_pause_s: How long a row waits before it is tried again for the first time; each time twice as long.
+        jitter_s: How much longer at most, by chance, so that those who failed at once do not come back at once.
+        delivered: How many rows were delivered by this process.
     """
+
+    first_pause_s: float = 1.0
+    jitter_s: float = 1.0
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -88,13 +95,12 @@ class Deliverer:
         self._busy = 0
         self._news = 0
         """Counts what may have changed in the outbox, so that nobody goes to sleep over it."""
-        self._resting = False
-        """Whether a worker waits for the next row to become due."""
+        self._resting: object | None = None
+        """Stands for the worker that waits for the next row to become due, if one does."""
         self._next_due = _NEVER
         """When the next row becomes due that nobody has claimed, as `time.monotonic` counts."""
         self._started = False
         self.delivered = 0
-        """How many rows were delivered by this process."""
         self._given_up: dict[str, int] = {}
 
     # -- from outside ----------------------------------------------------------------------------
@@ -103,10 +109,7 @@ class Deliverer:
         """Deliver what is due, in the background."""
         self._check_process()
         with self._changed:
-            self._news += 1
-            self._changed.notify_all()
-            if not self._closed and not self._resting and self._busy == self._workers:
-                self._start()
+            self._stir()
 
     def flush(self, timeout_s: float) -> None:
         """Wait until all is delivered that is due until then, at most so long."""
@@ -118,7 +121,7 @@ class Deliverer:
         if alone:  # no thread can be started any more, as when Python ends
             self._work(end)
         with self._changed:
-            while self._workers and not (self._resting and not self._busy and self._next_due > end):
+            while self._workers and (self._resting is None or self._busy or self._next_due <= end):
                 left = end - time.monotonic()
                 if left <= 0:
                     return
@@ -143,6 +146,14 @@ class Deliverer:
             self._forget()
 
     # -- threads ---------------------------------------------------------------------------------
+
+    def _stir(self) -> None:
+        """Let a worker look: one that rests, or a new one where all are busy; the lock is held."""
+        self._news += 1
+        self._resting = None
+        self._changed.notify_all()
+        if not self._closed and self._busy == self._workers:
+            self._start()
 
     def _start(self) -> None:
         """Start one more worker, if there may be one more; the lock is held."""
@@ -186,14 +197,17 @@ class Deliverer:
         with self._changed:
             if self._news != news:
                 return True
-            if look_at == _NEVER or self._resting or self._closed or (end is not None and look_at > end):
+            done = look_at == _NEVER or self._resting is not None or (end is not None and look_at > end)
+            if done or self._closed:
                 self._workers -= 1  # at once: whoever wakes a moment later starts another
                 self._changed.notify_all()
                 return False
-            self._resting, self._next_due = True, due_at
+            me = self._resting = object()
+            self._next_due = due_at
             self._changed.notify_all()
-            self._changed.wait(max(0.0, look_at - time.monotonic()))
-            self._resting = False
+            self._changed.wait_for(lambda: self._resting is not me or self._closed, look_at - time.monotonic())
+            if self._resting is me:
+                self._resting = None
             return True
 
     # -- one row ---------------------------------------------------------------------------------
@@ -231,8 +245,8 @@ class Deliverer:
     def _deliver(self, job: _Job, more: bool) -> None:
         with self._changed:
             self._busy += 1
-            if more and not self._resting and self._busy == self._workers and not self._closed:
-                self._start()
+            if more:
+                self._stir()
         try:
             try:
                 secret = unseal(job.secret)
@@ -244,13 +258,13 @@ class Deliverer:
         finally:
             with self._changed:
                 self._busy -= 1
-                self._news += 1
-                self._changed.notify_all()
+                self._stir()
 
     def _settle(self, job: _Job, outcome: Outcome) -> None:
         """Write what came of a call."""
         if not outcome.success and outcome.may_pass and job.attempts <= _value(config.WEBHOOK_REQUEST_MAX_RETRIES):
-            pause_s = min(_FIRST_PAUSE_S * 2 ** (job.attempts - 1), _LONGEST_PAUSE_S) + random.uniform(0.0, 1.0)
+            pause_s = min(self.first_pause_s * 2 ** min(job.attempts - 1, 30), _LONGEST_PAUSE_S)
+            pause_s += random.uniform(0.0, self.jitter_s)
             pause_s = max(pause_s, min(outcome.retry_after_s, _LONGEST_WISH_S))
             self._database.write(lambda session: _release(session, job, job.attempts, pause_s))
             return
@@ -274,8 +288,8 @@ class Deliverer:
             except OtflowError:
                 place = "an address that is not allowed"
             _logger.warning(
-                "Could not tell the webhook %r at %s of an event, and %s: %s. %d so far; further ones are counted, and "
-                "logged as they become ten times as many.",
+                "Could not tell the webhook %r at %s of an event, and %s: %s. (%d so far; further ones are counted, "
+                "and logged as they become ten times as many.)",
                 job.name, place, what, why, count,
             )  # fmt: skip
 

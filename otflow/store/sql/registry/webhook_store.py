@@ -11,7 +11,6 @@ from otflow.entities import Page, Webhook, WebhookEvent, WebhookStatus, WebhookT
 from otflow.errors import InvalidParameterError
 from otflow.store.registry import WebhookStore
 from otflow.store.sql.registry import webhooks
-from otflow.store.sql.registry.calling import call
 from otflow.store.sql.registry.part import RegistryPart
 from otflow.store.sql.registry.sealing import unseal
 from otflow.store.webhook_validation import check_events, check_name
@@ -65,6 +64,8 @@ class SqlWebhooks(RegistryPart, WebhookStore):
         self._database.write(lambda session: webhooks.delete(session, self._workspace, webhook_id))
 
     def test_webhook(self, webhook_id: str, event: WebhookEvent | None = None) -> WebhookTestResult:
+        from otflow.store.sql.registry.calling import call
+
         with self._database.read() as session:
             webhook, stored = webhooks.contact(session, self._workspace, webhook_id)
         event = webhook.events[0] if event is None else check_events([event])[0]
