@@ -96,7 +96,7 @@ def verify(
     if not secrets or not all(secrets):
         raise InvalidParameterError("a secret that is not empty is needed to verify by")
     data = body.encode() if isinstance(body, str) else body
-    named = {str(name).lower(): value for name, value in headers.items()}
+    named = {str(name).lower(): str(value) for name, value in headers.items()}
     given, delivery_id, timestamp = (
         named.get(name.lower(), "") for name in (SIGNATURE_HEADER, DELIVERY_ID_HEADER, TIMESTAMP_HEADER)
     )
@@ -104,7 +104,10 @@ def verify(
         raise InvalidSignatureError("The call is not signed: headers of an MLflow webhook are missing")
     # All are compared, whichever fits: how long it takes says nothing.
     fitting = [
-        hmac.compare_digest(signature(one, delivery_id, timestamp, data).encode(), given.encode()) for one in secrets
+        hmac.compare_digest(
+            signature(one, delivery_id, timestamp, data).encode(), given.encode("utf-8", "surrogatepass")
+        )
+        for one in secrets
     ]
     if not any(fitting):
         raise InvalidSignatureError("The signature of the call is not that of the secret")

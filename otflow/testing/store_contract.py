@@ -22,6 +22,7 @@ from otflow.testing.contract.reading import DeletingContract, ReadingContract
 from otflow.testing.contract.run_search import RunSearchContract
 from otflow.testing.contract.runs import RunContract
 from otflow.testing.contract.searching import FilterContract, PageContract
+from otflow.testing.contract.webhooks import WebhookContract
 from otflow.testing.contract.writing import WritingContract
 
 __all__ = ["StoreContract"]
@@ -41,5 +42,6 @@ class StoreContract(
     RunContract,
     RunSearchContract,
     LoggedModelContract,
+    WebhookContract,
 ):
     """What every store does. A subclass brings a fixture `store`."""

@@ -96,7 +96,7 @@ def event_body(event: WebhookEvent, data: Mapping[str, object], time_ns: int) ->
 
 def signature(secret: str, delivery_id: str, timestamp: str, body: bytes) -> str:
     """The signature of a call: HMAC-SHA256 over `delivery_id.timestamp.body`."""
-    signed = f"{delivery_id}.{timestamp}.".encode("utf-8", "surrogateescape") + body
+    signed = f"{delivery_id}.{timestamp}.".encode("utf-8", "surrogatepass") + body
     return "v1," + base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from otflow.entities import Page, Webhook, WebhookEvent, WebhookStatus, WebhookTestResult
 from otflow.errors import InvalidParameterError
@@ -23,6 +24,8 @@ from otflow.wire.scalars import member, members
 from otflow.wire.webhooks import event_to_json, result_from_json, webhook_from_json
 
 __all__ = ["RemoteWebhooks"]
+
+_ID: Final = re.compile(r"[\w-]+").fullmatch
 
 
 class RemoteWebhooks(WebhookStore):
@@ -108,7 +111,7 @@ class RemoteWebhooks(WebhookStore):
 def _check_id(webhook_id: object) -> str:
     """The id, if it can be part of a path."""
     text = str(webhook_id)
-    if webhook_id is None or text.strip(".") == "":
+    if webhook_id is None or _ID(text) is None:
         raise absent(webhook_id)
     return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -34,9 +35,24 @@ def mlflow_python() -> str:
 @pytest.fixture(scope="session")
 def mlflow_server(mlflow_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of a running MLflow server."""
-    folder = tmp_path_factory.mktemp("mlflow-server")
+    with running_server(mlflow_python, tmp_path_factory.mktemp("mlflow-server")) as uri:
+        yield uri
+
+
+@pytest.fixture(scope="module")
+def calling_server(mlflow_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a running MLflow server whose webhooks may lead to this machine."""
+    folder = tmp_path_factory.mktemp("mlflow-calling")
+    allowed = {"MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https", "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true"}
+    with running_server(mlflow_python, folder, **allowed) as uri:
+        yield uri
+
+
+@contextlib.contextmanager
+def running_server(python: str, folder: Path, **variables: str) -> Iterator[str]:
+    """Run an MLflow server that keeps its database in a folder; its URI."""
     port = free_port()
-    command = [mlflow_python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command = [python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += [
         "--backend-store-uri",
         f"sqlite:///{folder}/mlflow.db",
@@ -48,7 +64,7 @@ def mlflow_server(mlflow_python: str, tmp_path_factory: pytest.TempPathFactory) 
     with log.open("wb") as output:
         server = subprocess.Popen(
             command,
-            env={**os.environ, **quiet},
+            env={**os.environ, **quiet, **variables},
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -69,6 +69,7 @@ CANNOT = {
     ],
     "MLflow fails on a page token that is none": ["test_arguments_of_a_search_for_models[arguments4]"],
     "MLflow keeps no order of the models that a run used": ["test_models$"],
+    "MLflow's server takes no description and no secret of a webhook away": ["test_a_description_can_be_emptied$"],
     "one request for each of 700 traces takes long": ["test_many_traces_at_once"],
 }
 
