@@ -130,7 +130,7 @@ class Deliverer:
     def close(self) -> None:
         """Deliver what is due, for as long as the settings say, and let no thread go on."""
         self._check_process()
-        if self._started and not self._closed:
+        if not self._closed:
             self._at_exit()
         with self._changed:
             self._closed = True
@@ -138,7 +138,7 @@ class Deliverer:
         atexit.unregister(self._at_exit)
 
     def _at_exit(self) -> None:
-        if self._pid == os.getpid():
+        if self._started and self._pid == os.getpid():
             self.flush(_value(config.WEBHOOK_FLUSH_TIMEOUT))
 
     def _check_process(self) -> None:

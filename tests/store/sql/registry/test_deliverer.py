@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 from otflow import clock
 from otflow.entities import WebhookEvent, WebhookStatus
 from otflow.errors import NotFoundError
+from otflow.store.opening import open_store
 from otflow.store.sql.registry.deliverer import Deliverer
 from otflow.store.sql.registry.outbox import emit
 
@@ -218,6 +219,22 @@ def test_a_deleted_webhook_is_told_nothing_more(store, receiver, put):
     store.delete_webhook(webhook.webhook_id)
     assert store.count_undelivered() == 0
     assert store.deliver_webhooks(LONG_S) == 0
+
+
+def test_a_webhook_that_is_deleted_amid_a_change_leaves_nothing(store, uri, receiver):
+    webhook = store.create_webhook("one", receiver.url(), [MODEL_CREATED], status=WebhookStatus.ACTIVE)
+    other = open_store(uri)
+    deleting = threading.Thread(target=lambda: other.delete_webhook(webhook.webhook_id))
+
+    def change(session):
+        emit(session, "default", MODEL_CREATED, {"name": "a"})
+        deleting.start()
+
+    store._database.write(change)
+    deleting.join(LONG_S)
+    assert not deleting.is_alive()
+    assert store.count_undelivered() == 0
+    other.close()
 
 
 def test_the_url_and_the_secret_of_now_count(store, receiver, put):

@@ -189,6 +189,31 @@ def test_a_fork_amid_a_call(uri, receiver, answer):
     store.close()
 
 
+WITHOUT_THREADS = """
+    import sys, threading
+    from otflow.store.opening import open_store
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    threading.Thread.start = refuse
+    store = open_store(sys.argv[1])
+    store.create_registered_model("a")
+    store.create_registered_model("b")
+    assert store.count_undelivered() == 2
+    assert store.deliver_webhooks(60) == 2
+"""
+
+
+def test_where_no_thread_can_be_started_any_more(uri, receiver):
+    """As when Python ends: from 3.12 on it lets nobody start one then."""
+    store = open_store(uri)
+    store.create_webhook("one", receiver.url(), [MODEL_CREATED])
+    finished(start(WITHOUT_THREADS, uri))
+    assert [got.name for got in receiver.all(2)] == ["a", "b"]
+    store.close()
+
+
 UNTOUCHED = """
     import sys, threading
     from otflow.store.opening import open_store
