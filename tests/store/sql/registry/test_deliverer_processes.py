@@ -157,9 +157,10 @@ def test_two_processes_deliver_each_event_once(uri, receiver, put):
 
 FORKS = """
     import os, sys
-    from otflow import context
+    import otflow
 
-    store = context.store(sys.argv[1])
+    store = otflow.Client(sys.argv[1])._registry()
+    assert "otflow.tracing.exporter" in sys.modules  # brings the stores to rest around a fork
     store.create_registered_model("parent 1")
     sys.stdin.readline()  # the call is under way
     child = os.fork()
