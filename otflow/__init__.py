@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         system_metrics,
         testing,
         tracing,
+        webhooks,
     )
     from otflow.client import Client, MlflowClient
     from otflow.client.async_logging import RunOperations
@@ -205,6 +206,7 @@ _ROOMS = frozenset(
         "testing",
         "tracing",
         "tracking",
+        "webhooks",
     }
 )
 
@@ -330,6 +332,7 @@ __all__ = [
     "update_current_trace",
     "update_workspace",
     "validate_evaluation_results",
+    "webhooks",
 ]
 
 

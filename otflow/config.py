@@ -159,6 +159,16 @@ def _choice(*words: str) -> Kind[str]:
     return Kind(f"one of {', '.join(words)} (in upper or lower case)", parse)
 
 
+def _words(*known: str) -> Kind[tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        words = tuple(word.strip().lower() for word in text.split(",") if word.strip())
+        if not words or not set(words) <= set(known):
+            raise ValueError(text)
+        return words
+
+    return Kind(f"one or several of {', '.join(known)}, separated by commas", parse)
+
+
 _TEXT: Final[Kind[str]] = Kind("a text", str)
 # The words that MLflow accepts, and no others.
 _BOOLEAN: Final[Kind[bool]] = Kind("one of true, 1, false, 0 (in upper or lower case)", _parse_boolean)
@@ -431,6 +441,59 @@ SYSTEM_METRICS_NODE_ID: Final[Setting[str | None]] = Setting(
     _TEXT,
     None,
     "The name of this machine in the names of system metrics, where one run is spread over several.",
+)
+WEBHOOK_ALLOWED_SCHEMES: Final[Setting[tuple[str, ...]]] = Setting(
+    "WEBHOOK_ALLOWED_SCHEMES",
+    _words("https", "http"),
+    ("https",),
+    "What the address of a webhook may begin with. What goes over `http` can be read and changed on its way.",
+)
+WEBHOOK_ALLOW_PRIVATE_IPS: Final[Setting[bool]] = Setting(
+    "WEBHOOK_ALLOW_PRIVATE_IPS",
+    _BOOLEAN,
+    False,
+    "Whether webhooks may lead to addresses that are not public: this machine, private networks, a cloud's metadata. "
+    "Only for development, or where all who may create webhooks may reach these anyway.",
+)
+WEBHOOK_REQUEST_TIMEOUT: Final[Setting[float]] = Setting(
+    "WEBHOOK_REQUEST_TIMEOUT",
+    _number(0.01, 3600),
+    30.0,
+    "How long one call of a webhook may take in all, in seconds.",
+)
+WEBHOOK_REQUEST_MAX_RETRIES: Final[Setting[int]] = Setting(
+    "WEBHOOK_REQUEST_MAX_RETRIES",
+    _integer(0),
+    3,
+    "How often a call of a webhook is tried again that failed for a reason that may pass.",
+)
+WEBHOOK_DELIVERY_MAX_WORKERS: Final[Setting[int]] = Setting(
+    "WEBHOOK_DELIVERY_MAX_WORKERS",
+    _integer(1),
+    10,
+    "How many webhooks a process calls at a time at most.",
+)
+WEBHOOK_FLUSH_TIMEOUT: Final[Setting[float]] = Setting(
+    "WEBHOOK_FLUSH_TIMEOUT",
+    _number(0),
+    5.0,
+    "How long a process that ends waits for webhooks to be called, in seconds. What is left then is delivered by the "
+    "next process that changes the registry, or by `otflow webhooks deliver`.",
+)
+WEBHOOK_SECRET_ENCRYPTION_KEY: Final[Setting[str | None]] = Setting(
+    "WEBHOOK_SECRET_ENCRYPTION_KEY",
+    _TEXT,
+    None,
+    "The Fernet key (extra `webhooks`) that the secrets of webhooks are encrypted with in the database, the same for "
+    "all processes that use it; without it they are stored as they are.",
+)
+WEBHOOK_CA_BUNDLE: Final[Setting[str | None]] = Setting(
+    "WEBHOOK_CA_BUNDLE",
+    _TEXT,
+    None,
+    "File or directory of the certificates that receivers of webhooks are verified by; by default those of the system "
+    "and of certifi. `REQUESTS_CA_BUNDLE` is read last.",
+    legacy="REQUESTS_CA_BUNDLE",
 )
 
 ENV_ROOT: Final[Setting[str | None]] = Setting(

@@ -8,6 +8,7 @@ OtflowError                     any failure that otflow reports     500 INTERNAL
 ├── NotFoundError               the named thing does not exist      404 RESOURCE_DOES_NOT_EXIST
 │   └── MissingFileError        a file does not exist               404 RESOURCE_DOES_NOT_EXIST
 ├── AlreadyExistsError          the name is taken                   400 RESOURCE_ALREADY_EXISTS
+├── InvalidSignatureError       a webhook's call is not genuine     401 UNAUTHENTICATED
 ├── InvalidStateError           the thing is not in a state for it  500 INVALID_STATE
 ├── ExecutionError              a project cannot run, or failed     500 INTERNAL_ERROR
 ├── StoreUnavailableError       the store cannot be reached now     503 TEMPORARILY_UNAVAILABLE
@@ -31,6 +32,7 @@ __all__ = [
     "ExecutionError",
     "FilterError",
     "InvalidParameterError",
+    "InvalidSignatureError",
     "InvalidStateError",
     "MissingExtraError",
     "MissingFileError",
@@ -167,6 +169,12 @@ class AlreadyExistsError(OtflowError):
     """The name is taken."""
 
     default_code = "RESOURCE_ALREADY_EXISTS"
+
+
+class InvalidSignatureError(OtflowError):
+    """A call of a webhook is not signed as it ought to be, or too old (`otflow.webhooks.verify`)."""
+
+    default_code = "UNAUTHENTICATED"
 
 
 class InvalidStateError(OtflowError):

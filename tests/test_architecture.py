@@ -39,6 +39,7 @@ ROOMS = [
     "evaluation",
     "genai",
     "models",
+    "webhooks",
     "projects",
     "server",
     "testing",

@@ -27,13 +27,15 @@ def test_each_setting_is_in_the_table_once_under_its_own_name():
 def test_each_setting_is_asked_for_somewhere():
     package = Path(config.__file__).parent
     source = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
-    asked = set(re.findall(r"config\.([A-Z0-9_]+)\.(?:get|take)\(\)|guard\.setting\(config\.([A-Z0-9_]+)\)", source))
+    asks = r"config\.([A-Z0-9_]+)\.(?:get|take)\(\)|(?:guard\.setting|_value)\(config\.([A-Z0-9_]+)\)"
+    asked = set(re.findall(asks, source))
     assert {setting.name for setting in SETTINGS} == {name for pair in asked for name in pair if name}
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_the_default_holds_where_nothing_or_nothing_but_emptiness_is_set(setting, monkeypatch):
     monkeypatch.delenv(setting.variables[0], raising=False)  # one is set for all tests
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)  # a variable of others, which a setting reads last
     assert setting.get() == setting.default
     for variable in setting.variables:
         monkeypatch.setenv(variable, "")
@@ -43,7 +45,8 @@ def test_the_default_holds_where_nothing_or_nothing_but_emptiness_is_set(setting
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_the_default_is_itself_allowed(setting, monkeypatch):
     if setting.default is not None:
-        monkeypatch.setenv(setting.variables[0], str(setting.default))
+        text = ",".join(setting.default) if isinstance(setting.default, tuple) else str(setting.default)
+        monkeypatch.setenv(setting.variables[0], text)
         assert setting.get() == setting.default
 
 
@@ -93,6 +96,7 @@ def test_booleans_are_the_words_that_mlflow_accepts(text, value, monkeypatch):
         ("SQLITE_SYNCHRONOUS", "full", "FULL"),
         ("TRACE_FLUSH_TIMEOUT_S", "0.5", 0.5),
         ("EXPERIMENT_NAME", "über agent ☂", "über agent ☂"),
+        ("WEBHOOK_ALLOWED_SCHEMES", "HTTP, https", ("http", "https")),
     ],
 )
 def test_text_becomes_a_value_of_the_settings_type(name, text, value, monkeypatch):
@@ -115,6 +119,8 @@ def test_text_becomes_a_value_of_the_settings_type(name, text, value, monkeypatc
         ("TRACE_QUEUE_MAX_SPANS", "2.5", "a whole number, 1 or more"),
         ("HTTP_REQUEST_MAX_RETRIES", "-1", "a whole number, 0 or more"),
         ("SQLITE_SYNCHRONOUS", "SOMETIMES", "OFF, NORMAL, FULL, EXTRA"),
+        ("WEBHOOK_ALLOWED_SCHEMES", "https,ftp", "https, http"),
+        ("WEBHOOK_ALLOWED_SCHEMES", ",", "https, http"),
     ],
 )
 @pytest.mark.parametrize("prefix", ["OTFLOW_", "MLFLOW_"])

@@ -30,4 +30,6 @@ def _row(setting: Setting[Any]) -> str:
 def _default(value: object) -> str:
     if value is None:
         return "not set"
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -55,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     _debug(parser, False)
     nouns = _subcommands(parser)
     _traces(_subcommands(nouns.add_parser("traces", help="search, show, follow, export and import traces")))
+    _webhooks(_subcommands(nouns.add_parser("webhooks", help="list and test webhooks, deliver what is left")))
     _db(_subcommands(nouns.add_parser("db", help="upgrade, check, vacuum and move a database")))
     _doctor(nouns)
     _run(nouns)
@@ -259,6 +260,47 @@ def _traces(commands: Any) -> None:
         " OTFLOW_EXPERIMENT_NAME or OTFLOW_EXPERIMENT_ID names, else Default",
     )
     load.add_argument("--format", choices=_FORMATS, help="by default what the file looks like")
+
+
+# -- webhooks ------------------------------------------------------------------------------------------
+
+
+def _webhooks(commands: Any) -> None:
+    show = _command(
+        commands,
+        "list",
+        "webhooks:show",
+        "list the webhooks",
+        "otflow webhooks list\notflow webhooks list --format jsonl | jq -r .webhook_id",
+        "On a terminal as a table, else as a JSON object a line. Queries and the last parts of paths are not shown.",
+    )
+    _store_option(show)
+    show.add_argument("--format", choices=("table", "jsonl"), help="how to print them")
+
+    test = _command(
+        commands,
+        "test",
+        "webhooks:test",
+        "call a webhook with an example",
+        "otflow webhooks test 0b9e2b0e-6a0c-4d27-9a39-5c3f6a1f2f10\n"
+        "otflow webhooks test --event prompt_alias.created 0b9e2b0e-6a0c-4d27-9a39-5c3f6a1f2f10",
+        "Once, whether it is active or not. Ends with 1 where the receiver does not take it.",
+    )
+    test.add_argument("webhook_id", metavar="ID", help="id of a webhook")
+    test.add_argument("--event", metavar="EVENT", help="of which event; by default the first one of the webhook")
+    _store_option(test)
+
+    deliver = _command(
+        commands,
+        "deliver",
+        "webhooks:deliver",
+        "tell webhooks what processes that have ended left behind",
+        "otflow webhooks deliver\notflow webhooks deliver --timeout 300",
+    )
+    _store_option(deliver)
+    deliver.add_argument(
+        "--timeout", metavar="SECONDS", type=_seconds, default=60.0, help="how long to take at most; 60 by default"
+    )
 
 
 # -- databases -----------------------------------------------------------------------------------------

@@ -8,12 +8,22 @@ from otflow.client.models import ModelClient
 from otflow.client.registry import RegistryClient
 from otflow.client.runs import RunClient
 from otflow.client.traces import TraceClient
+from otflow.client.webhooks import WebhookClient
 from otflow.client.workspaces import WorkspaceClient
 
 __all__ = ["Client", "MlflowClient"]
 
 
-class Client(TraceClient, ExperimentClient, RunClient, MediaClient, ModelClient, RegistryClient, WorkspaceClient):
+class Client(
+    TraceClient,
+    ExperimentClient,
+    RunClient,
+    MediaClient,
+    ModelClient,
+    RegistryClient,
+    WebhookClient,
+    WorkspaceClient,
+):
     """The object API over one store, independent of what is active in the process.
 
     Args:

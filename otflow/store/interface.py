@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from otflow.entities import Assessment, Experiment, Page, Span, Trace, TraceInfo, TraceState, ViewType
 from otflow.errors import NotFoundError
 from otflow.store.companion import LoggedModelStore, RunStore
-from otflow.store.registry import RegistryStore
+from otflow.store.registry import RegistryStore, WebhookStore
 from otflow.store.workspaces import WorkspaceStore
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Store",
     "TraceStore",
     "TraceWrite",
+    "WebhookStore",
     "WorkspaceStore",
 ]
 
@@ -270,7 +271,7 @@ class ExperimentStore(ABC):
         """Delete one tag of an active experiment. Raises NotFoundError where it is not there."""
 
 
-class Store(TraceStore, ExperimentStore, RunStore, LoggedModelStore, RegistryStore, WorkspaceStore):
+class Store(TraceStore, ExperimentStore, RunStore, LoggedModelStore, RegistryStore, WebhookStore, WorkspaceStore):
     """A whole store, as one of its workspaces. Opened by `otflow.store.opening.open_store`, closed by `close`."""
 
     @abstractmethod

@@ -16,7 +16,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from otflow.entities import Webhook, WebhookEvent, WebhookStatus
+from otflow.entities import Webhook, WebhookEvent, WebhookStatus, WebhookTestResult
 from otflow.entities.model_registry import ModelVersion, RegisteredModel
 from otflow.entities.page import Page
 
@@ -194,7 +194,11 @@ class WebhookStore(ABC):
         secret: str | None = None,
         status: WebhookStatus = WebhookStatus.ACTIVE,
     ) -> Webhook:
-        """Create a webhook. Raises InvalidParameterError for an address or a name that is not allowed."""
+        """Create a webhook. Raises InvalidParameterError for an address or a name that is not allowed.
+
+        Events are kept each once, sorted by entity and action, as MLflow has them. An empty secret is none. The secret
+        never comes back.
+        """
 
     @abstractmethod
     def get_webhook(self, webhook_id: str) -> Webhook:
@@ -202,7 +206,7 @@ class WebhookStore(ABC):
 
     @abstractmethod
     def list_webhooks(self, *, max_results: int | None = None, page_token: str | None = None) -> Page[Webhook]:
-        """One page of the webhooks."""
+        """One page of the webhooks, the newest first: 1 to 1,000, by default (also for 0) 100."""
 
     @abstractmethod
     def update_webhook(
@@ -216,8 +220,28 @@ class WebhookStore(ABC):
         secret: str | None = None,
         status: WebhookStatus | None = None,
     ) -> Webhook:
-        """Change a webhook; None leaves what it is. Raises NotFoundError, InvalidParameterError."""
+        """Change a webhook; None leaves what it is. Raises NotFoundError, InvalidParameterError.
+
+        An empty description is one, an empty secret takes the secret away.
+        """
 
     @abstractmethod
     def delete_webhook(self, webhook_id: str) -> None:
         """Delete a webhook, and what it is still to be told. Raises NotFoundError."""
+
+    @abstractmethod
+    def test_webhook(self, webhook_id: str, event: WebhookEvent | None = None) -> WebhookTestResult:
+        """Call a webhook with an example of an event, by default of its first one. Raises NotFoundError."""
+
+    def deliver_webhooks(self, timeout_s: float) -> int:
+        """Tell webhooks what they are still to be told, waiting so long at most; how many calls succeeded.
+
+        A store tells them by itself after each change. This is for what is left by processes that have ended. A store
+        that leaves it to its server does nothing.
+        """
+        del timeout_s
+        return 0
+
+    def count_undelivered(self) -> int:
+        """How many calls of webhooks, of all workspaces, are still to be made; 0 where a server sees to them."""
+        return 0

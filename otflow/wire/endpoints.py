@@ -145,6 +145,12 @@ CREATE_WORKSPACE: Final = Endpoint("POST", "/api/3.0/mlflow/workspaces", "create
 GET_WORKSPACE: Final = Endpoint("GET", "/api/3.0/mlflow/workspaces/{name}", "get_workspace")
 UPDATE_WORKSPACE: Final = Endpoint("PATCH", "/api/3.0/mlflow/workspaces/{name}", "update_workspace")
 DELETE_WORKSPACE: Final = Endpoint("DELETE", "/api/3.0/mlflow/workspaces/{name}", "delete_workspace", repeatable=False)
+CREATE_WEBHOOK: Final = Endpoint("POST", "/api/2.0/mlflow/webhooks", "create_webhook", repeatable=False)
+LIST_WEBHOOKS: Final = Endpoint("GET", "/api/2.0/mlflow/webhooks", "list_webhooks")
+GET_WEBHOOK: Final = Endpoint("GET", "/api/2.0/mlflow/webhooks/{webhook_id}", "get_webhook")
+UPDATE_WEBHOOK: Final = Endpoint("PATCH", "/api/2.0/mlflow/webhooks/{webhook_id}", "update_webhook")
+DELETE_WEBHOOK: Final = Endpoint("DELETE", "/api/2.0/mlflow/webhooks/{webhook_id}", "delete_webhook", repeatable=False)
+TEST_WEBHOOK: Final = Endpoint("POST", "/api/2.0/mlflow/webhooks/{webhook_id}/test", "test_webhook", repeatable=False)
 
 ENDPOINTS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Endpoint))
 """All of them, in the order of this file; the more special path before the more general one where two match."""

@@ -14,6 +14,7 @@ The server may be a released MLflow (3.10.1 is the one it is tested with). What 
 - `IN`, `IS NULL` and `RLIKE` for most fields of a search for runs, and sound comparisons with NaN.
 - Most fields and orders of a search for models and versions that are ours alone, and the logged model of a version.
 - Whether a name is a prompt's is asked once; one that is deleted and made again as the other is noticed late.
+- Taking the description or the secret of a webhook away. Whether a webhook may be called, and where, the server says.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from otflow.store.remote.filters import check_experiment_search, server_filter, 
 from otflow.store.remote.models import RemoteModels
 from otflow.store.remote.registry import Kinds, RemoteRegistry
 from otflow.store.remote.runs import RemoteRuns
+from otflow.store.remote.webhooks import RemoteWebhooks
 from otflow.store.remote.workspaces import RemoteWorkspaces
 from otflow.store.remote.writing import Draft, portions
 from otflow.wire import endpoints
@@ -62,7 +64,7 @@ _VIEW_TYPES: Final = {
 }
 
 
-class RemoteStore(RemoteRuns, RemoteModels, RemoteRegistry, RemoteWorkspaces, Store):
+class RemoteStore(RemoteRuns, RemoteModels, RemoteRegistry, RemoteWebhooks, RemoteWorkspaces, Store):
     """A store that an HTTP server holds. Nothing is sent until a method is called.
 
     Args:

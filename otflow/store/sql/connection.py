@@ -43,6 +43,8 @@ class Session(ABC):
     """One connection in use by one thread."""
 
     dialect: Dialect
+    emitted: bool = False
+    """Whether webhooks are to be told of what was done (`registry.outbox`)."""
 
     @abstractmethod
     def all(self, statement: str, parameters: Sequence[object] = ()) -> list[Row]:

@@ -48,6 +48,11 @@ class Dialect(Enum):
         """The end of a SELECT that locks its rows until the transaction ends; SQLite has one writer anyway."""
         return "" if self is Dialect.SQLITE else " FOR UPDATE"
 
+    @property
+    def for_reference(self) -> str:
+        """The end of a SELECT that keeps its rows from being deleted until the transaction ends."""
+        return "" if self is Dialect.SQLITE else " FOR KEY SHARE"
+
     def any_of(self, column: str, count: int) -> str:
         """`column IN (…)` over so many parameters."""
         return f"{column} IN ({', '.join('?' * count)})"

@@ -48,7 +48,9 @@ from otflow.store.sql import (
     workspaces,
 )
 from otflow.store.sql.connection import Database, Session
+from otflow.store.sql.registry.part import RegistryPart
 from otflow.store.sql.registry.store import SqlRegistry
+from otflow.store.sql.registry.webhook_store import SqlWebhooks
 from otflow.store.sql.rows import clean_id
 from otflow.store.sql.scope import Kind
 from otflow.store.sql.scoped import Scoped
@@ -61,7 +63,7 @@ from otflow.wire.conventions import read
 __all__ = ["SqlStore"]
 
 
-class SqlStore(Scoped, SqlRegistry, Store):
+class SqlStore(Scoped, SqlRegistry, SqlWebhooks, Store):
     """One workspace of a database, SQLite or PostgreSQL.
 
     Args:
@@ -73,15 +75,16 @@ class SqlStore(Scoped, SqlRegistry, Store):
     """
 
     def __init__(self, database: Database, artifact_root: str) -> None:
-        self._bind(database, artifact_root, DEFAULT_WORKSPACE)
+        self._bind(database, artifact_root, DEFAULT_WORKSPACE, self)
         try:
             migrations.prepare(database, f"{artifact_root}/0")
         except BaseException:
             database.close()
             raise
 
-    def _bind(self, database: Database, artifact_root: str, workspace: str) -> None:
+    def _bind(self, database: Database, artifact_root: str, workspace: str, origin: RegistryPart) -> None:
         Scoped.__init__(self, database, workspace)
+        self._origin = origin
         self._artifact_root = artifact_root
         self._reader = traces.Reader(database, self._locations)
         self._known: dict[int, str] = {}
@@ -437,7 +440,7 @@ class SqlStore(Scoped, SqlRegistry, Store):
 
     def in_workspace(self, name: str) -> SqlStore:
         other = SqlStore.__new__(SqlStore)
-        other._bind(self._database, self._artifact_root, name)
+        other._bind(self._database, self._artifact_root, name, self._origin)
         return other
 
     def create_workspace(
@@ -473,6 +476,7 @@ class SqlStore(Scoped, SqlRegistry, Store):
         return self._database.uri
 
     def close(self) -> None:
+        self._close_deliverer()
         self._database.close()
 
     def before_fork(self) -> None:
@@ -483,7 +487,7 @@ class SqlStore(Scoped, SqlRegistry, Store):
 
     def after_fork_in_child(self) -> None:
         self._database.after_fork_in_child()
-        self._bind(self._database, self._artifact_root, self._workspace)
+        self._bind(self._database, self._artifact_root, self._workspace, self._origin)
         if self._database.in_memory:
             migrations.prepare(self._database, f"{self._artifact_root}/0")
 

@@ -46,11 +46,20 @@ def mlflow_workspaces(mlflow_python: str, tmp_path_factory: pytest.TempPathFacto
         yield uri
 
 
+@pytest.fixture(scope="module")
+def calling_server(mlflow_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a running MLflow server whose webhooks may lead to this machine."""
+    folder = tmp_path_factory.mktemp("mlflow-calling")
+    allowed = {"MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https", "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true"}
+    with running_server(mlflow_python, folder, **allowed) as uri:
+        yield uri
+
+
 @contextlib.contextmanager
-def running_server(mlflow_python: str, folder: Path, *options: str) -> Iterator[str]:
-    """A running MLflow server."""
+def running_server(python: str, folder: Path, *options: str, **variables: str) -> Iterator[str]:
+    """Run an MLflow server that keeps its database in a folder; its URI."""
     port = free_port()
-    command = [mlflow_python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command = [python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += [
         "--backend-store-uri",
         f"sqlite:///{folder}/mlflow.db",
@@ -63,7 +72,7 @@ def running_server(mlflow_python: str, folder: Path, *options: str) -> Iterator[
     with log.open("wb") as output:
         server = subprocess.Popen(
             command,
-            env={**os.environ, **quiet},
+            env={**os.environ, **quiet, **variables},
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,

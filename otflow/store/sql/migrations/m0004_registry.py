@@ -73,7 +73,7 @@ def statements(dialect: Dialect) -> list[str]:
             key {text} NOT NULL,
             value {text} NOT NULL,
             PRIMARY KEY (model, version, key)){clustered}""",
-        # events is a JSON list of texts such as "prompt.created".
+        # events is a JSON list of texts such as "prompt.created"; how a secret is kept, `registry.sealing` says.
         f"""CREATE TABLE webhooks (
             webhook_id {text} PRIMARY KEY,
             workspace {text} NOT NULL,
@@ -86,7 +86,8 @@ def statements(dialect: Dialect) -> list[str]:
             creation_time_ms BIGINT NOT NULL,
             last_update_time_ms BIGINT NOT NULL){clustered}""",
         "CREATE INDEX webhooks_by_workspace ON webhooks (workspace, creation_time_ms, webhook_id)",
-        # What was written together with the change that it tells of, until it was delivered or given up.
+        # What was written together with the change that it tells of, until it was delivered or given up. Who delivers
+        # it has its claim in the row, which holds until due_ms, or until that process has ended.
         f"""CREATE TABLE webhook_deliveries (
             number {dialect.identity},
             delivery_id {text} NOT NULL UNIQUE,
@@ -94,6 +95,7 @@ def statements(dialect: Dialect) -> list[str]:
             event {text} NOT NULL,
             body {text} NOT NULL,
             attempts BIGINT NOT NULL,
-            due_ms BIGINT NOT NULL)""",
-        "CREATE INDEX webhook_deliveries_by_time ON webhook_deliveries (due_ms)",
+            due_ms BIGINT NOT NULL,
+            claim {text} NOT NULL)""",
+        "CREATE INDEX webhook_deliveries_by_webhook ON webhook_deliveries (webhook_id, number)",
     ]
