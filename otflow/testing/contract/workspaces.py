@@ -19,6 +19,8 @@ from otflow.entities import (
     Param,
     RunTag,
     ViewType,
+    WebhookEvent,
+    WebhookStatus,
     WorkspaceDeletionMode,
 )
 from otflow.errors import AlreadyExistsError, InvalidParameterError, InvalidStateError, NotFoundError, OtflowError
@@ -30,6 +32,8 @@ __all__ = ["WorkspaceContract"]
 _NAMES: Final = ["", "a", "A-b", "-ab", "ab-", "a--b", "a_b", "a b", "ab\n", "x" * 64, "éééé", "api", "workspaces"]
 _HUMAN: Final = AssessmentSource("HUMAN")
 _ANY_STAGE: Final = ViewType.ALL
+_URL: Final = "https://1.1.1.1/hook"
+_EVENT: Final = WebhookEvent("registered_model", "created")
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Things:
     assessment: str
     run: str
     model: str
+    webhook: str
 
 
 def furnish(store: Store, name: str = "") -> Things:
@@ -56,7 +61,8 @@ def furnish(store: Store, name: str = "") -> Things:
     model = store.create_logged_model(experiment, name="model", tags={"kept": "1"}).model_id
     store.create_model_version(name, "s3://b/x", tags={"kept": "1"}, create_model=True, model_tags={"kept": "1"})
     store.set_registered_model_alias(name, "champion", "1")
-    return Things(name, experiment, trace, assessment.assessment_id or "", run, model)
+    webhook = store.create_webhook(name, _URL, [_EVENT], status=WebhookStatus.DISABLED).webhook_id
+    return Things(name, experiment, trace, assessment.assessment_id or "", run, model, webhook)
 
 
 def _absent(call: Callable[[Store, Things], object]) -> Callable[[Store, Things], None]:
@@ -155,13 +161,19 @@ _INTRUSIONS: Final[dict[str, Callable[[Store, Things], None]]] = {
     "search_model_versions": _nothing(lambda s, t: s.search_model_versions(filter_string=f"name = '{t.name}'")),
     "set_model_version_tag": _absent(lambda s, t: s.set_model_version_tag(t.name, "1", "new", "1")),
     "delete_model_version_tag": _absent(lambda s, t: s.delete_model_version_tag(t.name, "1", "kept")),
+    # -- webhooks
+    "get_webhook": _absent(lambda s, t: s.get_webhook(t.webhook)),
+    "list_webhooks": _nothing(lambda s, t: [one for one in s.list_webhooks() if one.webhook_id == t.webhook]),
+    "update_webhook": _absent(lambda s, t: s.update_webhook(t.webhook, description="d")),
+    "delete_webhook": _absent(lambda s, t: s.delete_webhook(t.webhook)),
+    "test_webhook": _absent(lambda s, t: s.test_webhook(t.webhook)),
 }
 """For each method of a store: what becomes of it in a workspace, when it is told of things of another one."""
 
 _ELSEWHERE: Final = frozenset(
     {
-        "after_fork_in_child", "close", "create_experiment", "create_registered_model", "create_workspace",
-        "delete_workspace", "get_workspace", "in_workspace", "list_workspaces", "update_workspace", "uri", "workspace",
+        "after_fork_in_child", "close", "create_experiment", "create_registered_model", "create_webhook",
+        "create_workspace", "delete_workspace", "get_workspace", "in_workspace", "list_workspaces", "update_workspace", "uri", "workspace",
     }
 )  # fmt: skip
 """Methods that are told of nothing that is in a workspace."""
@@ -185,6 +197,7 @@ def _state(store: Store, things: Things) -> dict[str, Any]:
             (one.name, one.version, one.tags, one.description, one.current_stage)
             for one in store.search_model_versions(filter_string=f"name = '{things.name}'")
         ],
+        "webhook": dict(store.get_webhook(things.webhook)),
     }
 
 
@@ -360,8 +373,9 @@ class WorkspaceContract(ContractTests):
         before = _state(workspace, things)
         store.delete_workspace(workspace.workspace, WorkspaceDeletionMode.SET_DEFAULT)
         after = _state(store, things)
-        assert after["experiment"].pop("workspace") == "default"
-        del before["experiment"]["workspace"]
+        for what in ("experiment", "webhook"):
+            assert after[what].pop("workspace") == "default"
+            del before[what]["workspace"]
         assert after == before
         assert [one.name for one in store.list_workspaces() if one.name == workspace.workspace] == []
 

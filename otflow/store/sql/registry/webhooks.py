@@ -10,7 +10,7 @@ from typing import Final
 
 from otflow.clock import now_ms
 from otflow.entities import Page, Webhook, WebhookEvent, WebhookStatus
-from otflow.store.sql import keyset
+from otflow.store.sql import keyset, workspaces
 from otflow.store.sql.connection import Row, Session
 from otflow.store.sql.keyset import OrderKey
 from otflow.store.sql.registry.sealing import seal
@@ -67,6 +67,7 @@ def draft(
 
 def create(session: Session, workspace: str, draft: Draft) -> Webhook:
     """Create a webhook from a draft that says at least name, URL, events and status."""
+    workspaces.require(session, workspace)
     now = now_ms()
     columns = {
         "webhook_id": str(uuid.uuid4()),

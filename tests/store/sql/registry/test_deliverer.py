@@ -277,12 +277,12 @@ def test_what_cannot_be_signed_is_not_sent(store, receiver, put, outbox, monkeyp
 
 def test_workspaces_do_not_hear_of_each_other(store, receiver, put):
     store.create_webhook("one", receiver.url("/default"), [MODEL_CREATED])
-    store._workspace = "team"
-    other = store.create_webhook("two", receiver.url("/team"), [MODEL_CREATED])
-    assert [webhook.name for webhook in store.list_webhooks()] == ["two"]
+    store.create_workspace("team")
+    team = store.in_workspace("team")
+    other = team.create_webhook("two", receiver.url("/team"), [MODEL_CREATED])
+    assert [webhook.name for webhook in team.list_webhooks()] == ["two"]
     assert other.workspace == "team"
-    put(store, "theirs", workspace="team")
-    store._workspace = "default"
+    put(team, "theirs", workspace="team")
     assert [webhook.name for webhook in store.list_webhooks()] == ["one"]
     for refused in (
         lambda: store.get_webhook(other.webhook_id),
