@@ -173,7 +173,8 @@ _INTRUSIONS: Final[dict[str, Callable[[Store, Things], None]]] = {
 _ELSEWHERE: Final = frozenset(
     {
         "after_fork_in_child", "close", "create_experiment", "create_registered_model", "create_webhook",
-        "create_workspace", "delete_workspace", "get_workspace", "in_workspace", "list_workspaces", "update_workspace", "uri", "workspace",
+        "create_workspace", "delete_workspace", "get_workspace", "in_workspace", "list_workspaces", "update_workspace",
+        "uri", "workspace",
     }
 )  # fmt: skip
 """Methods that are told of nothing that is in a workspace."""
