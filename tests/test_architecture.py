@@ -27,6 +27,7 @@ ROOMS = [
     "search",
     "wire",
     "store",
+    "migration",
     "files",
     "data",
     "context",
