@@ -23,7 +23,7 @@ from otflow.migration.write_models import write_models
 from otflow.migration.write_registry import write_registered_models, write_webhooks
 from otflow.migration.write_runs import write_runs
 from otflow.migration.write_traces import write_traces
-from otflow.store.opening import normalize_uri, open_database, open_store
+from otflow.store.opening import normalize_uri, open_database, open_store, without_secrets
 from otflow.store.sql import migrations
 from otflow.store.sql.sqlite import MEMORY, SQLiteDatabase
 
@@ -65,6 +65,10 @@ def import_mlflow(
     uri = normalize_uri(into)
     if uri.startswith("sqlite:///:memory:"):
         raise InvalidParameterError(f"what is imported into {uri} would be gone at once; name a file")
+    if not uri.startswith(("sqlite:", "postgresql:")):
+        raise InvalidParameterError(
+            f"an import writes into a database, sqlite:///… or postgresql://…, not into {without_secrets(uri)}"
+        )
     with open_source(source, report) as opened:
         target = _open_target(uri, report)
         try:

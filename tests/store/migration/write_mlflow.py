@@ -1,27 +1,19 @@
-"""Writes with the released MLflow, in whose Python this runs: all that an import has to bring over.
-
-    python write_mlflow.py TRACKING_URI ARTIFACT_ROOT [first|second]
-"""
+"""All that an import has to bring over, written with the released MLflow, in whose Python this runs."""
 
 from __future__ import annotations
 
 import json
-import logging
 import math
-import os
-import sys
 from typing import Any
 
-logging.disable(logging.WARNING)
-import mlflow  # noqa: E402
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.data.meta_dataset import MetaDataset  # noqa: E402
-from mlflow.data.http_dataset_source import HTTPDatasetSource  # noqa: E402
-from mlflow.entities import (  # noqa: E402
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import (
     AssessmentSource,
     Dataset,
     DatasetInput,
     Document,
+    Feedback,
     InputTag,
     LoggedModelInput,
     LoggedModelOutput,
@@ -139,12 +131,14 @@ def traces(client: MlflowClient, ids: dict[str, str], run_ids: list[str], is_dat
         mlflow.update_current_trace(
             tags={"env": "prod", "ünï": "☃"},
             metadata={"mlflow.trace.session": "s-1", "mlflow.trace.user": "kim", "own": "1"},
-            client_request_id=f"req-{question}",
+            client_request_id=f"req-{question[:20]}",
         )
         retrieve(question)
         return llm([{"role": "user", "content": question}])["content"]
 
-    for question in ("one", "two \0 nul", "x" * 3000):
+    # PostgreSQL has no NUL: MLflow loses what holds one.
+    nul = "" if mlflow.get_tracking_uri().startswith("postgresql") else "\0"
+    for question in ("one", f"two {nul} nul", "x" * 3000):
         agent(question)
         made.append(mlflow.get_last_active_trace_id())
     try:
@@ -203,8 +197,15 @@ def webhooks(client: MlflowClient) -> None:
     client.delete_webhook(gone.webhook_id)
 
 
-def first(client: MlflowClient, root: str) -> None:
-    is_database = "://" in mlflow.get_tracking_uri() and not mlflow.get_tracking_uri().startswith("file:")
+def client_of(uri: str) -> MlflowClient:
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return MlflowClient(uri, uri)
+
+
+def first(client: MlflowClient, root: str) -> dict[str, Any]:
+    """Write all kinds of things; the ids of some."""
+    is_database = "://" in mlflow.get_tracking_uri()
     ids = experiments(client, root, is_database)
     run_ids = runs(client, ids)
     datasets(client, run_ids)
@@ -214,11 +215,40 @@ def first(client: MlflowClient, root: str) -> None:
     if is_database:
         webhooks(client)
     client.delete_experiment(ids["gone"])
-    print(json.dumps({"experiments": ids, "runs": run_ids, "models": model_ids, "traces": made}))
+    return {"experiments": ids, "runs": run_ids, "models": model_ids, "traces": made}
 
 
-if __name__ == "__main__":
-    os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"
-    os.environ.setdefault("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", "1Yx3JwXDAYCz7bVJQ0XKcO5nQ1sLwP0r8m9uQJkWb2E=")
-    mlflow.set_tracking_uri(sys.argv[1])
-    first(MlflowClient(), sys.argv[2])
+def second(client: MlflowClient, made: dict[str, Any]) -> None:
+    """Change some of it, and add to it."""
+    ids, run_ids, model_ids, trace_ids = made["experiments"], made["runs"], made["models"], made["traces"]
+    client.rename_experiment(ids["agents"], "agents, renamed")
+    client.set_experiment_tag(ids["agents"], "team", "Bern")
+    client.restore_experiment(ids["gone"])
+    client.set_tag(run_ids[0], "n", "changed in MLflow")
+    client.set_tag(run_ids[0], "both", "of MLflow")
+    client.delete_tag(run_ids[1], "empty")
+    client.log_metric(run_ids[3], "loss", 0.001, 1_700_000_000_500, 500)
+    client.log_param(run_ids[3], "late", "1")
+    client.set_terminated(run_ids[3], "FINISHED", 1_700_000_200_000)
+    client.delete_run(run_ids[1])
+    client.restore_run(run_ids[2])
+    client.create_run(ids["agents"], run_name="run 4", start_time=1_700_000_000_900)
+    client.finalize_logged_model(model_ids[2], LoggedModelStatus.READY)
+    client.set_logged_model_tags(model_ids[0], {"t": "changed", "u": "new"})
+    client.log_metric(run_ids[0], "accuracy", 0.9, 1_700_000_000_009, 9, model_id=model_ids[0])
+    client.set_trace_tag(trace_ids[0], "later", "changed in MLflow")
+    client.delete_trace_tag(trace_ids[1], "env")
+    score = next(one for one in client.get_trace(trace_ids[0]).info.assessments if one.name == "good")
+    mlflow.update_assessment(
+        trace_ids[0], score.assessment_id, Feedback(name="good", value=False, rationale="on second thought")
+    )
+    listed = next(one for one in client.get_trace(trace_ids[0]).info.assessments if one.name == "list")
+    mlflow.delete_assessment(trace_ids[0], listed.assessment_id)
+    mlflow.log_feedback(trace_id=trace_ids[2], name="good", value=True)
+    mlflow.set_experiment(experiment_id=ids["agents"])
+    mlflow.trace(lambda x: x, name="later")(1)
+    client.set_registered_model_tag("classifier", "a", "changed in MLflow")
+    client.delete_registered_model_alias("classifier", "next")
+    client.update_model_version("classifier", "1", "described anew")
+    client.create_model_version("classifier", "/models/5")
+    client.delete_model_version("classifier", "3")
