@@ -60,9 +60,7 @@ def _tell(report: ImportReport) -> None:
     put(f"{'':<{width}}  {'new':>11}  {'updated':>9}  {'unchanged':>11}  {'skipped':>9}")
     for noun, count in report.counts.items():
         if count.new or count.updated or count.unchanged or count.skipped:
-            put(
-                f"{noun:<{width}}  {count.new:>11,}  {count.updated:>9,}  {count.unchanged:>11,}  {count.skipped:>9,}"
-            )
+            put(f"{noun:<{width}}  {count.new:>11,}  {count.updated:>9,}  {count.unchanged:>11,}  {count.skipped:>9,}")
     for kind, lines, total in (
         ("note", report.notes, len(report.notes)),
         ("skipped", report.skipped, report.total_skipped),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from otflow.migration.report import ImportReport
 from otflow.store.sql.connection import Database, Session
@@ -14,11 +15,8 @@ __all__ = ["Target", "place_of"]
 T = TypeVar("T")
 
 
-class _Undo(Exception, Generic[T]):
+class _Undo(Exception):
     """Ends a transaction that was only tried."""
-
-    def __init__(self, result: T) -> None:
-        self.result = result
 
 
 @dataclass(slots=True)
@@ -42,13 +40,15 @@ class Target:
         if not self.dry_run:
             return self.database.write(work)
 
-        def tried(session: Session) -> T:
-            raise _Undo(work(session))
+        results: list[T] = []
 
-        try:
-            return self.database.write(tried)
-        except _Undo as undone:
-            return undone.result
+        def tried(session: Session) -> None:
+            results.append(work(session))
+            raise _Undo
+
+        with suppress(_Undo):
+            self.database.write(tried)
+        return results[-1]
 
 
 def place_of(target: Target, noun: str, what: str, experiment_id: int) -> int | None:

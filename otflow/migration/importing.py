@@ -1,8 +1,8 @@
 """An import, from beginning to end.
 
-The source is only read, at one moment where it is a database. The target is written noun by noun, a few hundred things in
-a transaction: an import that was ended in between is simply started again. So is one that is to be repeated: what the
-source had at the last one is remembered in the table `imports` (see `merging`), in the transaction that wrote it.
+The source is only read, at one moment where it is a database. The target is written noun by noun, a few hundred things
+in a transaction: an import that was ended in between is simply started again. So is one that is to be repeated: what
+the source had at the last one is remembered in the table `imports` (see `merging`), once all of it was written.
 
 Ids stay as they are, and so do artifacts: runs and models point to where MLflow has put theirs.
 """

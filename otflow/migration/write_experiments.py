@@ -1,8 +1,8 @@
 """Workspaces and experiments, into our tables.
 
-`Default` goes into `Default`. An experiment keeps its number where that is free, else it is given the next one. Where its
-name is taken by another one of the same workspace, the two become one; only if that one is deleted and this one is not,
-or the other way round, it gets a name of its own, with a number behind.
+`Default` goes into `Default`. An experiment keeps its number where that is free, else it is given the next one. Where
+its name is taken by another one of the same workspace, the two become one; only if that one is deleted and this one is
+not, or the other way round, it gets a name of its own, with a number behind.
 """
 
 from __future__ import annotations
@@ -126,7 +126,8 @@ def _place(session: Session, one: SourceExperiment) -> tuple[int, bool, list[str
     if row is not None:
         name = free_name(session, "experiments", one.workspace, name)
         notes.append(
-            f"experiment {one.fields['name']!r}: the name is that of one that is {row[1]}; it is brought over as {name!r}"
+            f"experiment {one.fields['name']!r}: the name is that of one that is {row[1]};"
+            f" it is brought over as {name!r}"
         )
     columns, values = ["workspace", *_COLUMNS], [one.workspace, name, *(one.fields[key] for key in _COLUMNS[1:])]
     if 0 < one.experiment_id < _LARGEST and not _there(session, one.experiment_id):

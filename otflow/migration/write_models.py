@@ -48,9 +48,7 @@ def write_models(target: Target, found: Sequence[SourceModel]) -> None:
         report.note(note)
     if not target.dry_run:  # in a dry run no run is there
         for model_id, run_id in done.lost:
-            report.skip(
-                "metric points", f"points of the logged model {model_id}", f"their run {run_id} is not there"
-            )
+            report.skip("metric points", f"points of the logged model {model_id}", f"their run {run_id} is not there")
 
 
 def _write(session: Session, models: Sequence[tuple[SourceModel, int]]) -> _Done:
@@ -75,12 +73,11 @@ def _write(session: Session, models: Sequence[tuple[SourceModel, int]]) -> _Done
             for name, table in _TABLES:
                 _insert(session, table, one.model_id, part(name, values))
             done.new += 1
-        elif _update(session, one, values, stored[one.model_id], before, done):
-            done.updated += 1
-        elif before is not None and before.marks.get(_POINTS) != now[_POINTS]:
-            done.updated += 1
         else:
-            done.unchanged += 1
+            changed = _update(session, one, values, stored[one.model_id], before, done)
+            grown = before is not None and before.marks.get(_POINTS) != now[_POINTS]
+            done.updated += changed or grown
+            done.unchanged += not (changed or grown)
         _add_points(session, one, done)
         remember(session, "model", [(one.model_id, one.model_id, now)])
     return done

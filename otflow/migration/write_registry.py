@@ -189,7 +189,9 @@ def _write_version(
         done.versions["new"] += 1
         return
     if there and not was:
-        done.skipped.append((f"version {version.version} of {one.name!r}", "a version of that number was made in otflow"))
+        done.skipped.append(
+            (f"version {version.version} of {one.name!r}", "a version of that number was made in otflow")
+        )
         return
     changes = merge(was, _of_version(version), there) if there else Changes()
     key = (number, version.version)
@@ -234,9 +236,7 @@ def write_webhooks(target: Target, found: Sequence[SourceWebhook]) -> None:
         outcome, kept = target.write(lambda session, one=one: _write_webhook(session, one))
         target.report.add("webhooks", **{outcome: 1})
         for key in kept:
-            target.report.note(
-                f"webhook {one.fields['name']!r}: {key} was changed on both sides; otflow's stays"
-            )
+            target.report.note(f"webhook {one.fields['name']!r}: {key} was changed on both sides; otflow's stays")
         if one.has_secret and outcome == "new":
             target.report.note(
                 f"webhook {one.fields['name']!r}: its secret is encrypted and cannot be brought over; it is disabled"

@@ -1,5 +1,8 @@
-"""Runs, into our tables: what they say of themselves first, then the points of their metrics in portions, then the memory
-that they are whole. An import that ends in between finds them unfinished, and does it again."""
+"""Runs, into our tables.
+
+First what they say of themselves, then the points of their metrics in portions, then the memory that they are whole.
+An import after one that ended in between finds them without it, and does them again.
+"""
 
 from __future__ import annotations
 
@@ -149,7 +152,9 @@ def _update(
 
 def _stored(session: Session, numbers: Sequence[int]) -> dict[int, Values]:
     found: dict[int, Values] = {}
-    for number, *row in select_in(session, f"SELECT number, {', '.join(_FIELDS)} FROM runs WHERE number IN {{}}", numbers):
+    for number, *row in select_in(
+        session, f"SELECT number, {', '.join(_FIELDS)} FROM runs WHERE number IN {{}}", numbers
+    ):
         found[number] = under("field", dict(zip(_FIELDS, row, strict=True)))
     for name, table in (("tag", "run_tags"), ("param", "run_params")):
         for number, key, value in select_in(session, f"SELECT run, key, value FROM {table} WHERE run IN {{}}", numbers):

@@ -1,4 +1,4 @@
-"""Traces, through the same door as all others, so that searches find them; with what is remembered in one transaction."""
+"""Traces, through the same door as all others, so that searches find them; remembered in the same transaction."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _values(trace: SourceTrace) -> Values:
     return {
         **under("info", told), **under("tag", {**tags}), **under("metadata", {**metadata}),
         **under("assessment", {str(one.assessment_id): _text(one) for one in info.assessments}),
-        **under("run", {run_id: 1 for run_id in trace.run_ids}),
+        **under("run", dict.fromkeys(trace.run_ids, 1)),
         **under("prompt", {f"{name}/{version}": 1 for name, version in trace.prompts}),
     }  # fmt: skip
 
@@ -142,7 +142,7 @@ def _write(session: Session, group: Sequence[_Part]) -> _Done:
     there = {row[0]: row for row in lock_traces(session, [one.trace_id for one in group])}
     new = [one for one in group if one.trace_id not in there and one.trace_id not in known]
     old = [one for one in group if one.trace_id in there]
-    stored = {an_id: found for an_id, found in assessments_of(session, [one.trace_id for one in old]).items()}
+    stored = assessments_of(session, [one.trace_id for one in old])
     writes = [(_whole(one), one.experiment) for one in new]
     spans = [span for one in new for span in one.spans]
     given: list[tuple[Assessment, str]] = []
@@ -165,7 +165,9 @@ def _write(session: Session, group: Sequence[_Part]) -> _Done:
             writes.append((_some(one, changes), record.experiment_id))
         if before is None or before.get(_SPANS) != one.now[_SPANS]:
             spans += one.spans
-        given += _replace_assessments(session, one, changes, {str(a.assessment_id) for a in stored.get(one.trace_id, [])})
+        given += _replace_assessments(
+            session, one, changes, {str(a.assessment_id) for a in stored.get(one.trace_id, [])}
+        )
         done.kept += [f"trace {one.trace_id}: {key} was changed on both sides; otflow's stays" for key in changes.kept]
     Batch(writes, spans, home=None).write(session)
     given += [(assessment, one.trace_id) for one in new for assessment in one.trace.info.assessments]
@@ -231,9 +233,7 @@ def _replace_assessments(
 
 def _link(session: Session, parts: Sequence[_Part]) -> None:
     runs = {(clean(run_id), one.trace_id) for one in parts for run_id in one.trace.run_ids}
-    insert_rows(
-        session, "INSERT INTO trace_runs (run_id, trace_id) VALUES {} ON CONFLICT DO NOTHING", sorted(runs)
-    )
+    insert_rows(session, "INSERT INTO trace_runs (run_id, trace_id) VALUES {} ON CONFLICT DO NOTHING", sorted(runs))
     prompts = {
         (clean(name), clean(version), one.trace_id)
         for one in parts

@@ -7,7 +7,9 @@ from typing import Final
 
 from otflow.entities import Span
 from otflow.migration.database import experiments, models, registry, runs, traces
+from otflow.migration.database.runs import points
 from otflow.migration.database.tables import Tables
+from otflow.migration.database.traces import spans
 from otflow.migration.records import (
     Point,
     Source,
@@ -55,8 +57,8 @@ class DatabaseSource(Source):
     def runs(self) -> Iterator[list[SourceRun]]:
         return runs.runs(self._tables, self._report)
 
-    def points(self, runs_: Sequence[SourceRun]) -> Iterator[list[Point]]:
-        return runs.points(self._tables, runs_, self._report)
+    def points(self, runs: Sequence[SourceRun]) -> Iterator[list[Point]]:
+        return points(self._tables, runs, self._report)
 
     def models(self) -> Iterator[list[SourceModel]]:
         return models.models(self._tables, self._report)
@@ -64,8 +66,8 @@ class DatabaseSource(Source):
     def traces(self) -> Iterator[list[SourceTrace]]:
         return traces.traces(self._tables, self._report)
 
-    def spans(self, traces_: Sequence[SourceTrace]) -> dict[str, list[Span]]:
-        return traces.spans(self._tables, traces_, self._report)
+    def spans(self, traces: Sequence[SourceTrace]) -> dict[str, list[Span]]:
+        return spans(self._tables, traces, self._report)
 
     def registered_models(self) -> Iterator[SourceRegistered]:
         return registry.registered_models(self._tables)

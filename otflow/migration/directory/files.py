@@ -25,7 +25,7 @@ def read_yaml(path: str) -> dict[str, Any]:
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         with open(path, encoding="utf-8") as file:
-            found: Any = yaml.load(file, Loader=loader)
+            found: Any = yaml.load(file, Loader=loader)  # noqa: S506 - one of the two that are safe
     except OSError as error:
         raise InvalidParameterError(f"{path} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, ValueError) as error:

@@ -52,7 +52,9 @@ def _model(path: str, experiment_id: int, report: ImportReport) -> SourceModel:
                 # The name may hold blanks, the digest does not.
                 name, _, digest = words[4].rpartition(" ") if len(words) > 4 else ("", "", "")
             except (LookupError, ValueError) as error:
-                report.skip("metric points", f"a point of the metric {key!r} of the logged model {model.model_id}", error)
+                report.skip(
+                    "metric points", f"a point of the metric {key!r} of the logged model {model.model_id}", error
+                )
                 continue
             model.points.append((clean(key), clean(name), clean(digest), run_id, time_ms, step, *value))
     return model

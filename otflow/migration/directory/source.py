@@ -68,9 +68,7 @@ class DirectorySource(Source):
             yield found
 
     def runs(self) -> Iterator[list[SourceRun]]:
-        every = (
-            found for number, folder in self._folders.items() for found in runs_of(folder, number, self._report)
-        )
+        every = (found for number, folder in self._folders.items() for found in runs_of(folder, number, self._report))
         for some in _portions(every):
             self._runs = {run.run_id: path for run, path in some}
             yield [run for run, _ in some]

@@ -1,4 +1,4 @@
-"""What the released MLflow writes and answers: one process of it for the session, found by `OTFLOW_TEST_MLFLOW_PYTHON`."""
+"""What the released MLflow writes and answers: a process of it for the session, of `OTFLOW_TEST_MLFLOW_PYTHON`."""
 
 from __future__ import annotations
 

@@ -35,4 +35,5 @@ for line in sys.stdin:
             answer: dict[str, Any] = {"ok": do(json.loads(line))}
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(answer), flush=True)
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""What a library answers about all that it has, as plain data: the same for MLflow and for otflow, made by the same calls."""
+"""What a library answers about all that it has, as plain data, by calls that are the same in MLflow and otflow."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ def _search(client: Any, ids: list[str], found: dict[str, Any], is_directory: bo
 
 def _number(value: float) -> Any:
     # A directory knows what is infinite; databases hold the largest number instead. SQLite has no -0.0.
-    return "nan" if math.isnan(value) else math.copysign(sys.float_info.max, value) if math.isinf(value) else value + 0.0
+    return (
+        "nan" if math.isnan(value) else math.copysign(sys.float_info.max, value) if math.isinf(value) else value + 0.0
+    )
 
 
 def _run(client: Any, run: Any) -> dict[str, Any]:
@@ -85,7 +87,8 @@ def _run(client: Any, run: Any) -> dict[str, Any]:
         "metrics": {key: _number(value) for key, value in run.data.metrics.items()},
         "histories": {
             key: sorted(
-                [str(_number(point.value)), point.timestamp, point.step] for point in client.get_metric_history(info.run_id, key)
+                [str(_number(point.value)), point.timestamp, point.step]
+                for point in client.get_metric_history(info.run_id, key)
             )
             for key in run.data.metrics
         },
@@ -113,7 +116,15 @@ def _model(model: Any) -> dict[str, Any]:
         "tags": dict(model.tags or {}),
         "params": dict(model.params or {}),
         "metrics": sorted(
-            [one.key, _number(one.value), one.timestamp, one.step, one.run_id, str(one.dataset_name), str(one.dataset_digest)]
+            [
+                one.key,
+                _number(one.value),
+                one.timestamp,
+                one.step,
+                one.run_id,
+                str(one.dataset_name),
+                str(one.dataset_digest),
+            ]
             for one in model.metrics or ()
         ),
     }

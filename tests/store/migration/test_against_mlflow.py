@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from otflow.migration.importing import import_mlflow
 from otflow.store.sql.checking import check_store
 
 from .conftest import Written, read_ours
-
 
 pytestmark = pytest.mark.differential
 

@@ -108,7 +108,9 @@ def test_what_was_made_in_otflow_stays(copied: Written, oracle: Oracle, uri: str
     store = open_store(uri)
     from otflow.entities import Feedback
 
-    added = store.create_assessment(Feedback(name="ours", value=1, trace_id=trace_ids[0], source=AssessmentSource("HUMAN", "me")))
+    added = store.create_assessment(
+        Feedback(name="ours", value=1, trace_id=trace_ids[0], source=AssessmentSource("HUMAN", "me"))
+    )
     good = next(one for one in store.get_trace_info(trace_ids[0]).assessments if one.name == "good")
     store.update_assessment(trace_ids[0], str(good.assessment_id), {"rationale": "mine"})
     store.delete_traces(agents, trace_ids=[trace_ids[3]])
@@ -291,7 +293,9 @@ def test_the_registry(written: Written, uri: str) -> None:
     assert versions[4][5] == f"models:/{written.made['models'][0]}"
     assert [row[1:] for row in rows["registered_model_aliases"] if row[0] == number] == [("champion", 1), ("next", 3)]
     greeting = models["greeting"][0]
-    texts = {row[1]: row[3] for row in rows["model_version_tags"] if row[0] == greeting and row[2] == "mlflow.prompt.text"}
+    texts = {
+        row[1]: row[3] for row in rows["model_version_tags"] if row[0] == greeting and row[2] == "mlflow.prompt.text"
+    }
     assert texts[1] == "Hello {{name}} ☃"
     assert json.loads(texts[2]) == [{"role": "user", "content": "Hi {{name}}"}]
     assert [row[1:] for row in rows["registered_model_aliases"] if row[0] == greeting] == [("production", 1)]

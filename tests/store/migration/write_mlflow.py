@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from typing import Any
@@ -33,7 +34,9 @@ def experiments(client: MlflowClient, root: str, is_database: bool) -> dict[str,
         "renamed": client.create_experiment("before", artifact_location=f"{root}/renamed"),
     }
     # A directory cannot be asked for a name with quotes.
-    client.rename_experiment(made["renamed"], "renamed, with: 'quotes' & ünïcode" if is_database else "renamed & ünïcode")
+    client.rename_experiment(
+        made["renamed"], "renamed, with: 'quotes' & ünïcode" if is_database else "renamed & ünïcode"
+    )
     client.set_experiment_tag(made["agents"], "mlflow.note.content", "a note\nof two lines")
     client.set_experiment_tag("0", "default", "yes")
     return made
@@ -141,10 +144,8 @@ def traces(client: MlflowClient, ids: dict[str, str], run_ids: list[str], is_dat
     for question in ("one", f"two {nul} nul", "x" * 3000):
         agent(question)
         made.append(mlflow.get_last_active_trace_id())
-    try:
+    with contextlib.suppress(ValueError):
         agent("fail")
-    except ValueError:
-        pass
     made.append(mlflow.get_last_active_trace_id())
     with mlflow.start_run(run_id=run_ids[0]):
         agent("in a run")
@@ -153,14 +154,14 @@ def traces(client: MlflowClient, ids: dict[str, str], run_ids: list[str], is_dat
     if is_database:
         client.link_traces_to_run(made[:2], run_ids[1])
     human = AssessmentSource("HUMAN", "kim")
-    mlflow.log_feedback(
-        trace_id=made[0], name="good", value=True, source=human, rationale="ü", metadata={"a": "b"}
-    )
+    mlflow.log_feedback(trace_id=made[0], name="good", value=True, source=human, rationale="ü", metadata={"a": "b"})
     old = mlflow.log_feedback(trace_id=made[0], name="score", value=0.5, source=AssessmentSource("LLM_JUDGE", "gpt"))
     mlflow.override_feedback(trace_id=made[0], assessment_id=old.assessment_id, value=0.75, source=human)
     mlflow.log_feedback(trace_id=made[1], name="broken", error=ValueError("no judge"))
     mlflow.log_expectation(trace_id=made[1], name="wanted", value={"facts": ["a", 1, None]}, source=human)
-    mlflow.log_feedback(trace_id=made[0], name="list", value=["a", "b"], span_id=mlflow.get_trace(made[0]).data.spans[1].span_id)
+    mlflow.log_feedback(
+        trace_id=made[0], name="list", value=["a", "b"], span_id=mlflow.get_trace(made[0]).data.spans[1].span_id
+    )
     return made
 
 
