@@ -89,6 +89,12 @@ if TYPE_CHECKING:
         search_logged_models,
         set_logged_model_tags,
     )
+    from otflow.tracking.registry import (
+        register_model,
+        search_model_versions,
+        search_registered_models,
+        set_model_version_tag,
+    )
     from otflow.tracking.runs import (
         ActiveRun,
         active_run,
@@ -143,6 +149,8 @@ _HOMES: dict[str, str] = {
         "otflow.tracking.models": "create_external_model delete_logged_model_tag finalize_logged_model "
         "get_logged_model import_checkpoints initialize_logged_model last_logged_model search_logged_models "
         "set_logged_model_tags",
+        "otflow.tracking.registry": "register_model search_model_versions search_registered_models "
+        "set_model_version_tag",
         "otflow.evaluation.thresholds": "validate_evaluation_results",
         "otflow.files.images": "Image",
         "otflow.tracking.media": "flush_artifact_async_logging load_table log_figure log_image log_table",
@@ -250,8 +258,11 @@ __all__ = [
     "log_trace",
     "models",
     "override_feedback",
+    "register_model",
     "search_experiments",
     "search_logged_models",
+    "search_model_versions",
+    "search_registered_models",
     "search_runs",
     "search_sessions",
     "search_traces",
@@ -260,6 +271,7 @@ __all__ = [
     "set_experiment_tag",
     "set_experiment_tags",
     "set_logged_model_tags",
+    "set_model_version_tag",
     "set_registry_uri",
     "set_system_metrics_node_id",
     "set_system_metrics_samples_before_logging",

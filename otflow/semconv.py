@@ -9,7 +9,19 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["Baggage", "CostKey", "GenAI", "Kept", "Metadata", "OTel", "RunKey", "SpanKey", "Tag", "TokenUsageKey"]
+__all__ = [
+    "Baggage",
+    "CostKey",
+    "GenAI",
+    "Kept",
+    "Metadata",
+    "OTel",
+    "RegistryKey",
+    "RunKey",
+    "SpanKey",
+    "Tag",
+    "TokenUsageKey",
+]
 
 
 class SpanKey:
@@ -94,6 +106,17 @@ class Tag:
 
     SPANS_IN_STORE: Final = "TRACKING_STORE"
     """The value of SPANS_LOCATION where the store itself holds the spans."""
+
+
+class RegistryKey:
+    """Tags of registered models, their versions and logged models that the registry knows, MLflow's."""
+
+    IS_PROMPT: Final = "mlflow.prompt.is_prompt"
+    """`true` on a registered model that is a prompt, and on its versions."""
+    PROMPT_TEXT: Final = "mlflow.prompt.text"
+    """The template of a version of a prompt."""
+    MODEL_VERSIONS: Final = "mlflow.modelVersions"
+    """The versions that a logged model was registered as, on the logged model: a JSON list of names and versions."""
 
 
 class RunKey:

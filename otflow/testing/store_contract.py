@@ -19,6 +19,7 @@ from otflow.testing.contract.experiments import ExperimentContract
 from otflow.testing.contract.large import LargeContract
 from otflow.testing.contract.models import LoggedModelContract
 from otflow.testing.contract.reading import DeletingContract, ReadingContract
+from otflow.testing.contract.registry import RegistryContract, RegistrySearchContract
 from otflow.testing.contract.run_search import RunSearchContract
 from otflow.testing.contract.runs import RunContract
 from otflow.testing.contract.searching import FilterContract, PageContract
@@ -41,5 +42,7 @@ class StoreContract(
     RunContract,
     RunSearchContract,
     LoggedModelContract,
+    RegistryContract,
+    RegistrySearchContract,
 ):
     """What every store does. A subclass brings a fixture `store`."""
