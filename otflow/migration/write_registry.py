@@ -15,14 +15,14 @@ from otflow.migration.memory import recall, remember
 from otflow.migration.merging import Changes, marks, merge, part, under
 from otflow.migration.records import DELETED_VERSION, SourceRegistered, SourceVersion, SourceWebhook, Values
 from otflow.migration.write_experiments import free_name
+from otflow.store.registry_validation import is_prompt
 from otflow.store.sql.connection import Session
 from otflow.store.sql.statements import insert_rows, upsert
 
-__all__ = ["IS_PROMPT", "write_registered_models", "write_webhooks"]
+__all__ = ["write_registered_models", "write_webhooks"]
 
 T = TypeVar("T")
 
-IS_PROMPT: Final = "mlflow.prompt.is_prompt"
 _MODEL: Final = ("description", "creation_time_ms", "last_update_time_ms")
 _VERSION: Final = (
     "description", "user_id", "current_stage", "source", "storage_location", "run_id", "run_link", "model_id", "status",
@@ -52,16 +52,12 @@ def write_registered_models(target: Target, found: Sequence[SourceRegistered]) -
     for one in found:
         done = target.write(lambda session, one=one: _write(session, one))
         report = target.report
-        report.add("prompts" if _is_prompt(one) else "registered models", **{done.outcome: 1})
+        report.add("prompts" if is_prompt(one.tags) else "registered models", **{done.outcome: 1})
         report.add("versions", **done.versions)
         for note in done.notes:
             report.note(note)
         for what, reason in done.skipped:
             report.skip("versions", what, reason)
-
-
-def _is_prompt(one: SourceRegistered) -> bool:
-    return one.tags.get(IS_PROMPT, "").lower() == "true"
 
 
 def _values(one: SourceRegistered, versions: Sequence[SourceVersion]) -> Values:
@@ -105,6 +101,7 @@ def _write(session: Session, one: SourceRegistered) -> _Done:
     gone = {version.version for version in one.versions} - {version.version for version in versions}
     for version in sorted(gone) if before is not None else ():
         _delete_version(session, one, number, version, stored, before or {}, done)
+    _count_on(session, number, max((version.version for version in one.versions), default=0))
     remember(session, "registered model", [(one.key, str(number), now)])
     return done
 
@@ -117,15 +114,22 @@ def _make(session: Session, one: SourceRegistered, done: _Done) -> int:
     name = free_name(session, "registered_models", one.workspace, one.name)
     if name != one.name:
         done.notes.append(
-            f"{'prompt' if _is_prompt(one) else 'registered model'} {one.name!r}: the name is taken;"
+            f"{'prompt' if is_prompt(one.tags) else 'registered model'} {one.name!r}: the name is taken;"
             f" it is brought over as {name!r}"
         )
     done.outcome = "new"
     return session.all(
         "INSERT INTO registered_models (workspace, name, is_prompt, description, creation_time_ms, last_update_time_ms)"
         " VALUES (?, ?, ?, ?, ?, ?) RETURNING number",
-        (one.workspace, name, int(_is_prompt(one)), *(one.fields[key] for key in _MODEL)),
+        (one.workspace, name, int(is_prompt(one.tags)), *(one.fields[key] for key in _MODEL)),
     )[0][0]
+
+
+def _count_on(session: Session, number: int, last: int) -> None:
+    """Give out numbers of versions behind those that MLflow has given out, of deleted ones too."""
+    session.run(
+        "UPDATE registered_models SET last_version = ? WHERE number = ? AND last_version < ?", (last, number, last)
+    )
 
 
 def _stored(session: Session, number: int) -> Values:

@@ -55,7 +55,10 @@ def write_source(path: Path, runs: int, points: int, traces: int) -> None:
     connection.executescript(TABLES)
     connection.executemany(
         "INSERT INTO experiments VALUES (?, ?, ?, 'active', ?, ?)",
-        [(n, f"experiment {n}" if n else "Default", f"/artifacts/{n}", START_MS + n, START_MS) for n in range(EXPERIMENTS)],
+        [
+            (n, f"experiment {n}" if n else "Default", f"/artifacts/{n}", START_MS + n, START_MS)
+            for n in range(EXPERIMENTS)
+        ],
     )
     each = points // max(1, runs)
     for number in range(runs):
@@ -65,7 +68,9 @@ def write_source(path: Path, runs: int, points: int, traces: int) -> None:
             (run_id, f"run {number}", START_MS + number, START_MS + number + 9, f"/a/{run_id}", number % EXPERIMENTS),
         )
         connection.executemany("INSERT INTO tags VALUES (?, ?, ?)", [(f"tag {n}", f"{n}", run_id) for n in range(6)])
-        connection.executemany("INSERT INTO params VALUES (?, ?, ?)", [(f"param {n}", "0.1", run_id) for n in range(10)])
+        connection.executemany(
+            "INSERT INTO params VALUES (?, ?, ?)", [(f"param {n}", "0.1", run_id) for n in range(10)]
+        )
         connection.executemany(
             "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, 0)",
             [(f"metric {n % 5}", chance.random(), START_MS + n, run_id, n // 5) for n in range(each)],

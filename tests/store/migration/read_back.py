@@ -49,6 +49,7 @@ def read(client: Any, *, is_directory: bool = False) -> dict[str, Any]:
         found["models"][model.model_id] = _model(model)
     for trace in client.search_traces(locations=ids):
         found["traces"][trace.info.trace_id] = _trace(client.get_trace(trace.info.trace_id))
+    found["registry"] = _registry(client)
     _search(client, ids, found["searches"], is_directory)
     return json.loads(json.dumps(found, sort_keys=True).replace("\\u0000", "\\u2400"))
 
@@ -62,6 +63,43 @@ def _search(client: Any, ids: list[str], found: dict[str, Any], is_directory: bo
         found[f"traces: {text}"] = sorted(trace.info.trace_id for trace in traces)
     for text in (None, *MODEL_FILTERS):
         found[f"models: {text}"] = sorted(model.model_id for model in client.search_logged_models(ids, text))
+
+
+def _registry(client: Any) -> dict[str, Any]:
+    is_prompt = "tag.`mlflow.prompt.is_prompt` = 'true'"
+    models = client.search_registered_models()
+    prompts = client.search_registered_models(filter_string=is_prompt)
+    found: dict[str, Any] = {"models": [one.name for one in models], "prompts": [one.name for one in prompts]}
+    for one in (*models, *prompts):
+        of_model = one in models
+        found[one.name] = {
+            "description": one.description,
+            "tags": _without_kind(one.tags),
+            "aliases": {alias: str(version) for alias, version in one.aliases.items()},
+            "times": [one.creation_timestamp, one.last_updated_timestamp],
+            "latest": sorted([version.current_stage, str(version.version)] for version in one.latest_versions),
+        }
+        more = "" if of_model else f" and {is_prompt}"
+        for version in client.search_model_versions(f"name = '{one.name}'{more}"):
+            found[f"{one.name}/{version.version}"] = {
+                "description": version.description,
+                "stage": version.current_stage,
+                "source": version.source,
+                "run": version.run_id or None,
+                "model": version.model_id,
+                "status": version.status,
+                "times": [version.creation_timestamp, version.last_updated_timestamp],
+                "tags": _without_kind(version.tags),
+                "artifacts": client.get_model_version_download_uri(one.name, version.version) if of_model else None,
+            }
+        for alias in one.aliases if of_model else ():
+            found[f"{one.name}@{alias}"] = str(client.get_model_version_by_alias(one.name, alias).version)
+    return found
+
+
+def _without_kind(tags: Any) -> dict[str, str]:
+    # MLflow hides it from some of its answers.
+    return {key: value for key, value in (tags or {}).items() if key != "mlflow.prompt.is_prompt"}
 
 
 def _number(value: float) -> Any:
