@@ -28,7 +28,11 @@ def load(arguments: Any) -> int:
     progress = _Progress()
     try:
         report = import_mlflow(
-            arguments.source, store_uri(arguments.into), dry_run=arguments.dry_run, progress=progress.show
+            arguments.source,
+            store_uri(arguments.into),
+            artifacts=arguments.artifacts,
+            dry_run=arguments.dry_run,
+            progress=progress.show,
         )
     finally:
         progress.clear()

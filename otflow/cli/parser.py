@@ -329,6 +329,12 @@ def _db(commands: Any) -> None:
         "source", metavar="FROM", help="a database of MLflow's (sqlite:///…, postgresql://…, a file), or its directory"
     )
     load.add_argument("--into", metavar="URI", help=_INTO)
+    load.add_argument(
+        "--artifacts",
+        metavar="DIR",
+        help="where MLflow's server keeps what it gives out as mlflow-artifacts: (its --artifacts-destination), a"
+        " directory or a URI; without it such locations stay, and mean that server",
+    )
     load.add_argument("--dry-run", action="store_true", help="only say what would be done")
 
 

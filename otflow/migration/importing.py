@@ -17,14 +17,17 @@ from otflow.errors import InvalidParameterError
 from otflow.migration.context import Target
 from otflow.migration.opening import open_source
 from otflow.migration.records import Source
+from otflow.migration.relocating import RelocatedSource
 from otflow.migration.report import ImportReport
+from otflow.migration.span_files import is_uri
 from otflow.migration.write_experiments import write_experiments, write_workspaces
 from otflow.migration.write_models import write_models
 from otflow.migration.write_registry import write_registered_models, write_webhooks
 from otflow.migration.write_runs import write_runs
 from otflow.migration.write_traces import write_traces
 from otflow.store.opening import normalize_uri, open_database, open_store, without_secrets
-from otflow.store.sql import migrations
+from otflow.store.sql import migrations, schema
+from otflow.store.sql.connection import Database
 from otflow.store.sql.sqlite import MEMORY, SQLiteDatabase
 
 __all__ = ["import_mlflow"]
@@ -34,6 +37,7 @@ def import_mlflow(
     source: str | Path,
     into: str | Path,
     *,
+    artifacts: str | None = None,
     dry_run: bool = False,
     progress: Callable[[str, int], None] | None = None,
 ) -> ImportReport:
@@ -43,6 +47,8 @@ def import_mlflow(
         source: A database of MLflow's (`sqlite:///…`, `postgresql://…`, the path of a SQLite file), or a directory of
             its file store. It stays as it is.
         into: The database of otflow's that is written; made where it does not exist.
+        artifacts: Where MLflow's server keeps the artifacts that it gives out as `mlflow-artifacts:`; without it, such
+            locations stay as they are, and mean that server.
         dry_run: Only find out what would be done.
         progress: Called with a noun, and how many of them were looked at so far.
 
@@ -72,29 +78,55 @@ def import_mlflow(
     with open_source(source, report) as opened:
         target = _open_target(uri, report)
         try:
-            _import(opened, target)
+            _import(opened if artifacts is None else RelocatedSource(opened, _root(artifacts)), target)
         finally:
             target.database.close()
     return report
 
 
+def _root(artifacts: str) -> str:
+    if not artifacts:
+        raise InvalidParameterError("the location of the artifacts is empty; name a directory or a URI")
+    return artifacts if is_uri(artifacts) else os.path.abspath(artifacts)
+
+
 def _open_target(uri: str, report: ImportReport) -> Target:
     path = uri.removeprefix("sqlite:///").partition("?")[0] if uri.startswith("sqlite:") else None
     if report.dry_run and path is not None and not os.path.exists(path):
-        database = SQLiteDatabase(MEMORY)  # what is only tried makes no file
-        migrations.prepare(database, "")
         report.target = uri
-        return Target(database, report, report.dry_run)
+        return Target(_in_memory(), report, report.dry_run)  # what is only tried makes no file
     if not report.dry_run:
         open_store(uri).close()  # makes it where there is none
     database = open_database(uri)
     report.target = database.uri
     try:
+        if report.dry_run and not migrations.exists(database):
+            database = _tried(database)
         migrations.require_latest(database)
     except BaseException:
         database.close()
         raise
     return Target(database, report, report.dry_run)
+
+
+def _tried(database: Database) -> Database:
+    """A database in memory instead of one that is empty.
+
+    Raises:
+        SchemaVersionError: It is another program's.
+    """
+    with database.read() as session:
+        is_empty = not schema.tables_of(session)
+    if not is_empty:
+        migrations.require_latest(database)
+    database.close()
+    return _in_memory()
+
+
+def _in_memory() -> Database:
+    database = SQLiteDatabase(MEMORY)
+    migrations.prepare(database, "")
+    return database
 
 
 def _import(source: Source, target: Target) -> None:

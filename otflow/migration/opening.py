@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -28,7 +28,6 @@ __all__ = ["is_directory", "open_source"]
 _NEEDED: Final = ("experiments", "runs")
 _OURS: Final = "schema_migrations"
 _OTHERS: Final = ("mysql", "mssql", "oracle")
-_WAL: Final = "wal"
 
 
 @contextmanager
@@ -145,43 +144,61 @@ def _sqlite(path: str) -> Generator[sqlite3.Connection, None, None]:
     With a write-ahead log readers are in nobody's way. Without one, as MLflow has it, a server that still runs could
     not write as long as we read: then a copy is read that takes no longer than the disk needs.
     """
-    with _readable(path) as connection:
-        mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
-        if mode == _WAL:
-            with _snapshot(connection):
-                yield connection
-            return
-        folder = tempfile.mkdtemp(prefix="otflow-import-")
-        try:
-            copy = sqlite3.connect(os.path.join(folder, "copy.db"), isolation_level=None)
-            try:
-                connection.backup(copy)
-                copy.text_factory = _text
-                with _snapshot(copy):
-                    yield copy
-            finally:
-                copy.close()
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _readable(path: str) -> Generator[sqlite3.Connection, None, None]:
-    plain = f"{Path(path).as_uri()}?mode=ro"
-    connection = sqlite3.connect(plain, uri=True, isolation_level=None, timeout=30)
+    if _has_log(path):
+        with closing(_connect(path, "mode=ro")) as connection, _snapshot(connection):
+            yield connection
+        return
+    folder = tempfile.mkdtemp(prefix="otflow-import-")
     try:
-        connection.execute("SELECT COUNT(*) FROM sqlite_master")
-    except sqlite3.OperationalError as error:
-        connection.close()
-        # A log needs a file beside the database: where none may be made, and there is no log, none is needed.
-        if "unable to open" not in str(error) or os.path.exists(f"{path}-wal"):
-            raise
-        connection = sqlite3.connect(f"{plain}&immutable=1", uri=True, isolation_level=None)
-    connection.text_factory = _text
-    try:
-        yield connection
+        with closing(_copy(path, os.path.join(folder, "copy.db"))) as copy, _snapshot(copy):
+            yield copy
     finally:
-        connection.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _has_log(path: str) -> bool:
+    """Whether there is a write-ahead log, as there is while somebody has a database with one open."""
+    return os.path.exists(f"{path}-wal")
+
+
+def _copy(path: str, place: str) -> sqlite3.Connection:
+    """A copy of a file without a log.
+
+    One that would have a log if it were open is read as a file that nobody writes to, as SQLite would make that log
+    otherwise, and leave it behind. If somebody has begun to write meanwhile, it is read as usual.
+    """
+    with open(path, "rb") as file:
+        would_have_log = file.read(20)[18:20] == b"\2\2"
+    before = os.stat(path)
+    copy = _copied(path, "mode=ro&immutable=1" if would_have_log else "mode=ro", place)
+    after = os.stat(path)
+    if would_have_log and (
+        _has_log(path) or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size)
+    ):
+        copy.close()
+        copy = _copied(path, "mode=ro", place)
+    return copy
+
+
+def _copied(path: str, how: str, place: str) -> sqlite3.Connection:
+    if os.path.exists(place):
+        os.remove(place)
+    copy = sqlite3.connect(place, isolation_level=None)
+    try:
+        copy.execute("PRAGMA synchronous = OFF")
+        with closing(_connect(path, how)) as connection:
+            connection.backup(copy)
+    except BaseException:
+        copy.close()
+        raise
+    copy.text_factory = _text
+    return copy
+
+
+def _connect(path: str, how: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{Path(path).as_uri()}?{how}", uri=True, isolation_level=None, timeout=30)
+    connection.text_factory = _text
+    return connection
 
 
 @contextmanager

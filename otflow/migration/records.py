@@ -72,11 +72,11 @@ class SourceExperiment:
     created: int | None
     fields: Values
     tags: dict[str, str]
+    key: str = field(init=False)
+    """What it is remembered by: numbers are the same in many databases, times of creation are not."""
 
-    @property
-    def key(self) -> str:
-        """What it is remembered by: numbers are the same in many databases, times of creation are not."""
-        return f"{self.experiment_id}@{self.created or self.fields['artifact_location']}"
+    def __post_init__(self) -> None:
+        self.key = f"{self.experiment_id}@{self.created or self.fields['artifact_location']}"
 
 
 @dataclass(slots=True)

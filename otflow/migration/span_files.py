@@ -16,7 +16,7 @@ from otflow.migration.report import ImportReport
 from otflow.semconv import TRACE_ID_PREFIX, SpanKey, Tag
 from otflow.wire.portable import read_span
 
-__all__ = ["file_mark", "local_path", "spans_of_file", "with_prefix"]
+__all__ = ["file_mark", "is_uri", "local_path", "spans_of_file", "with_prefix"]
 
 _FILE: Final = "traces.json"
 _BARE_ID: Final = re.compile(r"[0-9a-f]{32}").fullmatch
@@ -32,7 +32,12 @@ def local_path(location: str) -> str | None:
     """The path that a location of artifacts is; None where it is none of this machine."""
     if location.startswith("file:"):
         return url2pathname(urlsplit(location).path)
-    return None if _SCHEME(location) else location
+    return None if is_uri(location) else location
+
+
+def is_uri(location: str) -> bool:
+    """Whether a location is a URI; else it is a path."""
+    return _SCHEME(location) is not None
 
 
 def file_mark(location: str | None) -> tuple[str, int]:
@@ -56,7 +61,9 @@ def spans_of_file(trace: SourceTrace, report: ImportReport) -> list[Span]:
     what = f"the spans of the trace {info.trace_id}"
     path = local_path(location)
     if path is None:
-        report.skip("spans", what, f"they are in {location}, which is no directory of this machine")
+        report.skip(
+            "spans", what, f"they are in {location}, which is no directory of this machine; --artifacts names one"
+        )
         return []
     try:
         with open(os.path.join(path, _FILE), encoding="utf-8") as file:

@@ -25,7 +25,7 @@ _LARGEST: Final = 2**63 - 1
 _COLUMNS: Final = (
     "name", "artifact_location", "lifecycle_stage", "creation_time_ms", "last_update_time_ms",
 )  # fmt: skip
-_CHANGEABLE: Final = ("name", "lifecycle_stage", "last_update_time_ms")
+_CHANGEABLE: Final = ("name", "artifact_location", "lifecycle_stage", "last_update_time_ms")
 _UPSERT_TAGS: Final = upsert("experiment_tags", ("experiment_id", "key", "value"), ("experiment_id", "key"))
 
 

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,15 @@ def test_a_dry_run_tells_the_same_and_writes_nothing(written: Written, uri: str,
     assert rows_of(uri) == before
     done = import_mlflow(written.uri, uri)
     assert outcomes(tried) == outcomes(again) == outcomes(done)
+
+
+def test_a_dry_run_into_an_empty_postgresql_database(written: Written, new_postgresql: Callable[[], str]) -> None:
+    uri = new_postgresql()
+    assert import_mlflow(written.uri, uri, dry_run=True).counts["runs"].new == 8
+    database = open_database(uri)
+    with database.read() as session:
+        assert session.all("SELECT 1 FROM pg_tables WHERE schemaname = 'public'") == []
+    database.close()
 
 
 def test_changes_in_mlflow_are_brought_over(copied: Written, oracle: Oracle, uri: str) -> None:
@@ -182,7 +192,9 @@ def test_an_import_that_was_killed_is_done_again(written: Written, uri: str, tra
     assert [finding for finding in check_store(uri) if finding.harmful] == []
 
 
-def test_the_source_stays_as_it_is(copied: Written, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+def test_the_source_stays_as_it_is(copied: Written, mode: str, tmp_path: Path) -> None:
+    execute(copied.uri, f"PRAGMA journal_mode = {mode}")
     before = copied.path.read_bytes()
     import_mlflow(copied.uri, f"sqlite:///{tmp_path}/into.db")
     assert copied.path.read_bytes() == before

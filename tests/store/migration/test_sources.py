@@ -213,6 +213,37 @@ def _hex(text: str) -> str:
     return base64.b64decode(text).hex()
 
 
+def test_artifacts_that_a_server_gives_out(copied: Written, into: str, tmp_path: Path) -> None:
+    ids = _into_files(copied, tmp_path / "files" / "traces")
+    execute(
+        copied.uri,
+        f"UPDATE trace_tags SET value = replace(value, '{tmp_path}/files', 'mlflow-artifacts:')",
+        "UPDATE experiments SET artifact_location = 'mlflow-artifacts:/' || experiment_id",
+        "UPDATE runs SET artifact_uri = 'mlflow-artifacts:/' || experiment_id || '/' || run_uuid || '/artifacts'",
+        "UPDATE logged_models SET artifact_location = 'mlflow-artifacts://host:80/1/models/' || model_id",
+        "UPDATE model_versions SET storage_location = 'mlflow-artifacts:/x' WHERE version = 1",
+    )
+    run_id, model_id = copied.made["runs"][0], copied.made["models"][0]
+    ours = MlflowClient(into)
+    plain = import_mlflow(copied.uri, into)
+    assert plain.counts["spans"].skipped == 5
+    assert "--artifacts names one" in plain.skipped[0]
+    assert ours.get_run(run_id).info.artifact_uri == f"mlflow-artifacts:/1/{run_id}/artifacts"
+    # Found again with the place of the artifacts, all of it is brought up to date.
+    report = import_mlflow(copied.uri, into, artifacts=str(tmp_path / "files"))
+    assert report.skipped == []
+    assert report.counts["runs"].updated == 8
+    assert ours.get_experiment("1").artifact_location == f"{tmp_path}/files/1"
+    assert ours.get_run(run_id).info.artifact_uri == f"{tmp_path}/files/1/{run_id}/artifacts"
+    assert ours.get_logged_model(model_id).artifact_location == f"{tmp_path}/files/1/models/{model_id}"
+    assert ours.get_model_version_download_uri("classifier", "1") == f"{tmp_path}/files/x"
+    assert len(ours.get_trace(ids[0]).data.spans) == 3
+    again = import_mlflow(copied.uri, into, artifacts=str(tmp_path / "files"))
+    assert again.counts["runs"].unchanged == 8
+    s3 = import_mlflow(copied.uri, into, artifacts="s3://bucket/root/", dry_run=True)
+    assert s3.counts["runs"].updated == 8
+
+
 # -- rows that are broken ------------------------------------------------------------------------------
 
 
