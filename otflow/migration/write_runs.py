@@ -27,7 +27,9 @@ __all__ = ["write_runs"]
 
 _FIELDS: Final = ("name", "user_id", "status", "start_ns", "end_time_ms", "lifecycle_stage", "artifact_uri")
 _UPSERT_TAGS: Final = upsert("run_tags", ("run", "key", "value"), ("run", "key"))
+_FIXED: Final = "fixed"
 _POINTS: Final = "points"
+"""The marks of what cannot be changed here, only be added to."""
 
 
 @dataclass(slots=True)
@@ -63,12 +65,14 @@ def write_runs(target: Target, source: Source, found: Sequence[SourceRun]) -> No
 
 
 def _values(run: SourceRun) -> Values:
-    used = {f"{one.name}@{one.digest}": json.dumps(one.labels, sort_keys=True) for one in run.datasets}
-    made = {f"{made}/{model_id}": step for made, model_id, step in run.models}
-    return {
-        **under("field", run.fields), **under("tag", {**run.tags}), **under("param", {**run.params}),
-        **under("dataset", {**used}), **under("model", {**made}),
-    }  # fmt: skip
+    """What may be changed here: all that a row says, and tags."""
+    return {**under("field", run.fields), **under("tag", {**run.tags})}
+
+
+def _fixed_mark(run: SourceRun) -> str:
+    """One mark of what is only added to: params, datasets and models."""
+    used = sorted([one.name, one.digest, sorted(one.labels.items())] for one in run.datasets)
+    return mark(json.dumps([sorted(run.params.items()), used, sorted(run.models)]))
 
 
 def _write(session: Session, runs: Sequence[tuple[SourceRun, int]]) -> _Done:
@@ -78,7 +82,7 @@ def _write(session: Session, runs: Sequence[tuple[SourceRun, int]]) -> _Done:
     fresh: list[tuple[SourceRun, int, Values]] = []
     for run, experiment in runs:
         said = _values(run)
-        now = {**marks(said), _POINTS: mark(run.points)}
+        now = {**marks(said), _FIXED: _fixed_mark(run), _POINTS: mark(run.points)}
         before = known.get(run.run_id)
         if before is not None and (before.marks == now or run.run_id not in there):
             done.unchanged += 1  # what was deleted here for good stays so
@@ -124,11 +128,9 @@ def _update(
     for run, said in runs:
         number = done.numbers[run.run_id]
         before = known.get(run.run_id)
-        changes = merge(
-            None if before is None else {key: found for key, found in before.marks.items() if key != _POINTS},
-            {key: value for key, value in said.items() if not key.startswith(("dataset/", "model/"))},
-            stored[number],
-        )
+        marked = {} if before is None else before.marks
+        was = {key: found for key, found in marked.items() if key not in (_FIXED, _POINTS)}
+        changes = merge(None if before is None else was, said, stored[number])
         fields = part("field", changes.put)
         if fields:
             settings = ", ".join(f"{column} = ?" for column in fields)
@@ -138,13 +140,13 @@ def _update(
         insert_rows(
             session,
             "INSERT INTO run_params (run, key, value) VALUES {} ON CONFLICT DO NOTHING",
-            [(number, key, value) for key, value in sorted(part("param", changes.put).items())],
+            [(number, key, value) for key, value in sorted(run.params.items())],
         )
         for key in changes.drop:
             if key.startswith("tag/"):
                 session.run("DELETE FROM run_tags WHERE run = ? AND key = ?", (number, key.removeprefix("tag/")))
         done.kept += [f"run {run.run_id}: {key} was changed on both sides; otflow's stays" for key in changes.kept]
-        if changes or run in done.grown or before is None:
+        if changes or run in done.grown or marked.get(_FIXED) != _fixed_mark(run):
             done.updated += 1
         else:
             done.unchanged += 1
@@ -156,9 +158,8 @@ def _stored(session: Session, numbers: Sequence[int]) -> dict[int, Values]:
         session, f"SELECT number, {', '.join(_FIELDS)} FROM runs WHERE number IN {{}}", numbers
     ):
         found[number] = under("field", dict(zip(_FIELDS, row, strict=True)))
-    for name, table in (("tag", "run_tags"), ("param", "run_params")):
-        for number, key, value in select_in(session, f"SELECT run, key, value FROM {table} WHERE run IN {{}}", numbers):
-            found[number][f"{name}/{key}"] = value
+    for number, key, value in select_in(session, "SELECT run, key, value FROM run_tags WHERE run IN {}", numbers):
+        found[number][f"tag/{key}"] = value
     return found
 
 

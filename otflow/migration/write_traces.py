@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,9 +28,9 @@ __all__ = ["write_traces"]
 _BYTES_AT_ONCE: Final = 8_000_000
 _FROM_SPANS: Final = (Metadata.SIZE_BYTES, Metadata.SIZE_STATS)
 """Metadata that our store computes from the spans."""
+_TOLD: Final = "told"
 _SPANS: Final = "spans"
-_NOT_MERGED: Final = ("info/", "spans", "run/", "prompt/")
-"""What is written whenever it is new: it cannot be changed here."""
+"""The marks of what cannot be changed here: it is written whenever it is new."""
 
 
 @dataclass(slots=True)
@@ -67,7 +67,8 @@ def write_traces(target: Target, source: Source, found: Sequence[SourceTrace]) -
         number = place_of(target, "traces", what, trace.experiment_id)
         if number is not None:
             said = _values(trace)
-            parts.append(_Part(trace, number, said, {**marks(said), _SPANS: mark(trace.mark)}))
+            now = {**marks(said), _TOLD: _told_mark(trace), _SPANS: mark(trace.mark)}
+            parts.append(_Part(trace, number, said, now))
     fresh = _fresh(target, parts)
     target.report.add("traces", unchanged=len(parts) - len(fresh))
     for group in _groups(fresh):
@@ -78,19 +79,23 @@ def write_traces(target: Target, source: Source, found: Sequence[SourceTrace]) -
 
 
 def _values(trace: SourceTrace) -> Values:
+    """What may be changed here: tags and assessments."""
     info = trace.info
     tags = texts({key: value for key, value in info.tags.items() if key not in SYNTHESIZED_TAGS})
-    metadata = texts({key: value for key, value in info.trace_metadata.items() if key not in _FROM_SPANS})
-    told: Values = {
-        "state": info.state.value, "time": info.request_time, "duration": info.execution_duration,
-        "request": info.request_preview, "response": info.response_preview, "client": info.client_request_id,
-    }  # fmt: skip
     return {
-        **under("info", told), **under("tag", {**tags}), **under("metadata", {**metadata}),
+        **under("tag", {**tags}),
         **under("assessment", {str(one.assessment_id): _text(one) for one in info.assessments}),
-        **under("run", dict.fromkeys(trace.run_ids, 1)),
-        **under("prompt", {f"{name}/{version}": 1 for name, version in trace.prompts}),
-    }  # fmt: skip
+    }
+
+
+def _told_mark(trace: SourceTrace) -> str:
+    """One mark of all that cannot be changed here."""
+    info = trace.info
+    told = [
+        info.state.value, info.request_time, info.execution_duration, info.request_preview, info.response_preview,
+        info.client_request_id, sorted(info.trace_metadata.items()), sorted(trace.run_ids), sorted(trace.prompts),
+    ]  # fmt: skip
+    return mark(json.dumps(told))
 
 
 def _text(one: Assessment) -> str:
@@ -149,25 +154,18 @@ def _write(session: Session, group: Sequence[_Part]) -> _Done:
     for one in old:
         before = known[one.trace_id].marks if one.trace_id in known else None
         record = record_from_row(there[one.trace_id])
-        target: Values = {
-            **under("tag", {**record.tags, **({} if record.name is None else {Tag.NAME: record.name})}),
-            **under("metadata", {**record.metadata}),
-            **under("assessment", {str(a.assessment_id): _text(a) for a in stored.get(one.trace_id, [])}),
-        }
-        merged = {key: value for key, value in one.values.items() if not key.startswith(_NOT_MERGED)}
-        was = None if before is None else {key: m for key, m in before.items() if not key.startswith(_NOT_MERGED)}
-        changes = merge(was, merged, target)
-        told = before is None or any(
-            before.get(key) != found for key, found in one.now.items() if key.startswith(_NOT_MERGED)
-        )
-        if told or changes:
+        assessments = {str(found.assessment_id): _text(found) for found in stored.get(one.trace_id, [])}
+        tags = {**record.tags, **({} if record.name is None else {Tag.NAME: record.name})}
+        was = None if before is None else {key: found for key, found in before.items() if key not in (_TOLD, _SPANS)}
+        changes = merge(was, one.values, {**under("tag", {**tags}), **under("assessment", {**assessments})})
+        told = before is None or before.get(_TOLD) != one.now[_TOLD]
+        grown = before is None or before.get(_SPANS) != one.now[_SPANS]
+        if told or grown or changes:
             done.updated += 1
-            writes.append((_some(one, changes), record.experiment_id))
-        if before is None or before.get(_SPANS) != one.now[_SPANS]:
+            writes.append((_some(one, changes, record.metadata if before is None else {}), record.experiment_id))
+        if grown:
             spans += one.spans
-        given += _replace_assessments(
-            session, one, changes, {str(a.assessment_id) for a in stored.get(one.trace_id, [])}
-        )
+        given += _replace_assessments(session, one, changes, assessments)
         done.kept += [f"trace {one.trace_id}: {key} was changed on both sides; otflow's stays" for key in changes.kept]
     Batch(writes, spans, home=None).write(session)
     given += [(assessment, one.trace_id) for one in new for assessment in one.trace.info.assessments]
@@ -181,19 +179,22 @@ def _write(session: Session, group: Sequence[_Part]) -> _Done:
 
 def _whole(one: _Part) -> TraceWrite:
     """All that is said of a new trace."""
-    info = one.trace.info
-    metadata = dict(info.trace_metadata)
+    return _told(one, {**one.trace.info.tags}, _metadata(one))
+
+
+def _some(one: _Part, changes: Changes, metadata: Mapping[str, str]) -> TraceWrite:
+    """What was changed of a trace that is there; of its metadata, `metadata` stay."""
+    tags = {key: str(value) for key, value in part("tag", changes.put).items()}
+    gone = {key.removeprefix("tag/"): None for key in changes.drop if key.startswith("tag/")}
+    return _told(one, {**tags, **gone}, {**_metadata(one), **metadata})
+
+
+def _metadata(one: _Part) -> dict[str, str]:
+    metadata = dict(one.trace.info.trace_metadata)
     if one.spans:
         for key in _FROM_SPANS:
             metadata.pop(key, None)
-    return _told(one, {**info.tags}, metadata)
-
-
-def _some(one: _Part, changes: Changes) -> TraceWrite:
-    """What was changed of a trace that is there."""
-    tags = {key: str(value) for key, value in part("tag", changes.put).items()}
-    gone = {key.removeprefix("tag/"): None for key in changes.drop if key.startswith("tag/")}
-    return _told(one, {**tags, **gone}, {key: str(value) for key, value in part("metadata", changes.put).items()})
+    return metadata
 
 
 def _told(one: _Part, tags: dict[str, str | None], metadata: dict[str, str]) -> TraceWrite:
@@ -221,12 +222,12 @@ def _time_ns(time_ms: int, spans: Sequence[Span]) -> int:
 
 
 def _replace_assessments(
-    session: Session, one: _Part, changes: Changes, there: set[str]
+    session: Session, one: _Part, changes: Changes, there: Mapping[str, str]
 ) -> list[tuple[Assessment, str]]:
     """Delete what is gone or changed; what is to be written."""
     put = part("assessment", changes.put)
     gone = {key.removeprefix("assessment/") for key in changes.drop if key.startswith("assessment/")}
-    for an_id in sorted((put.keys() & there) | gone):
+    for an_id in sorted((put.keys() & there.keys()) | gone):
         delete_assessment(session, one.trace_id, an_id)
     return [(found, one.trace_id) for found in one.trace.info.assessments if str(found.assessment_id) in put]
 

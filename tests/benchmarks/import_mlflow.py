@@ -2,7 +2,8 @@
 
     python tests/benchmarks/import_mlflow.py [--runs 5000] [--points 100000] [--traces 2000] [--into URI]
 
-The source is made here, with the tables and columns that the released MLflow makes. The second import has nothing to do.
+The source is made here, with tables and columns like those that the released MLflow makes. The second import has
+nothing to do.
 """
 
 from __future__ import annotations
