@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import logging
 import os
@@ -21,6 +22,12 @@ import write_mlflow  # noqa: E402
 
 
 def do(request: dict[str, Any]) -> Any:
+    if request["do"] == "drivers":
+        try:
+            importlib.import_module("psycopg2")
+        except ImportError:
+            return False
+        return True
     client = write_mlflow.client_of(request["uri"])
     if request["do"] == "write":
         return write_mlflow.first(client, request["root"])
