@@ -64,8 +64,8 @@ def write_experiments(target: Target, found: Sequence[SourceExperiment]) -> None
 
     def work(session: Session) -> list[tuple[SourceExperiment, int, str, list[str]]]:
         done = [(one, *_write(session, one)) for one in found]
-        numbers = [number for _, number, _, _ in done]
-        if numbers:
+        numbers = [number for _, number, outcome, _ in done if outcome == "new"]
+        if numbers:  # the next one that is made here gets a number behind these
             schema.set_numbering(session, {"experiments": max(*numbers, _highest(session))})
         return done
 
