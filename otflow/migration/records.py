@@ -133,6 +133,8 @@ class SourceTrace:
     mark: str = ""
     size: int = 0
     """Bytes of its spans."""
+    broken: bool = False
+    """Whether some of its spans could not be read: then the next import tries again."""
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from otflow.entities import Span
-from otflow.errors import OtflowError
+from otflow.errors import InvalidParameterError, OtflowError
 from otflow.migration.records import SourceTrace
 from otflow.migration.report import ImportReport
 from otflow.semconv import TRACE_ID_PREFIX, SpanKey, Tag
@@ -54,34 +54,41 @@ def file_mark(location: str | None) -> tuple[str, int]:
 
 def spans_of_file(trace: SourceTrace, report: ImportReport) -> list[Span]:
     """The spans of a trace that has them in a file; none where it cannot be read, which the report says."""
-    info = trace.info
-    location = info.tags.get(Tag.ARTIFACT_LOCATION)
-    if location is None or info.tags.get(Tag.SPANS_LOCATION) == Tag.SPANS_IN_STORE:
-        return []
-    what = f"the spans of the trace {info.trace_id}"
-    path = local_path(location)
-    if path is None:
-        report.skip(
-            "spans", what, f"they are in {location}, which is no directory of this machine; --artifacts names one"
-        )
-        return []
-    try:
-        with open(os.path.join(path, _FILE), encoding="utf-8") as file:
-            data: Any = json.load(file)
-        members: list[Any] = data["spans"]
-    except OSError as error:
-        report.skip("spans", what, f"{os.path.join(path, _FILE)} cannot be read: {error.strerror}")
-        return []
-    except (ValueError, LookupError, TypeError) as error:
-        report.skip("spans", what, f"{os.path.join(path, _FILE)} holds no spans: {error}")
+    tags = trace.info.tags
+    location = tags.get(Tag.ARTIFACT_LOCATION)
+    if location is None or tags.get(Tag.SPANS_LOCATION) == Tag.SPANS_IN_STORE:
         return []
     found: list[Span] = []
-    for member in members:
-        try:
-            found.append(_of_trace(read_span(member), trace))
-        except OtflowError as error:
-            report.skip("spans", what, error)
+    try:
+        for member in _members(location):
+            try:
+                found.append(_of_trace(read_span(member), trace))
+            except OtflowError as error:
+                _tell(trace, report, error)
+    except InvalidParameterError as error:
+        _tell(trace, report, error)
     return found
+
+
+def _tell(trace: SourceTrace, report: ImportReport, problem: OtflowError) -> None:
+    trace.broken = True
+    report.skip("spans", f"the spans of the trace {trace.info.trace_id}", problem)
+
+
+def _members(location: str) -> list[Any]:
+    path = local_path(location)
+    if path is None:
+        raise InvalidParameterError(
+            f"they are in {location}, which is no directory of this machine; --artifacts names one"
+        )
+    path = os.path.join(path, _FILE)
+    try:
+        with open(path, encoding="utf-8") as file:
+            return list(json.load(file)["spans"])
+    except OSError as error:
+        raise InvalidParameterError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError) as error:
+        raise InvalidParameterError(f"{path} holds no spans: {error}") from None
 
 
 def _of_trace(span: Span, trace: SourceTrace) -> Span:

@@ -75,6 +75,8 @@ def write_traces(target: Target, source: Source, found: Sequence[SourceTrace]) -
         spans = source.spans([one.trace for one in group])
         for one in group:
             one.spans = spans[one.trace_id]
+            if one.trace.broken:
+                del one.now[_SPANS]
         _write_group(target, group)
 
 
@@ -159,9 +161,9 @@ def _write(session: Session, group: Sequence[_Part]) -> _Done:
         was = None if before is None else {key: found for key, found in before.items() if key not in (_TOLD, _SPANS)}
         changes = merge(was, one.values, {**under("tag", {**tags}), **under("assessment", {**assessments})})
         told = before is None or before.get(_TOLD) != one.now[_TOLD]
-        grown = before is None or before.get(_SPANS) != one.now[_SPANS]
-        if told or grown or changes:
-            done.updated += 1
+        grown = before is None or before.get(_SPANS) is None or before[_SPANS] != one.now.get(_SPANS)
+        done.updated += bool(told or changes or (grown and not one.trace.broken))
+        if told or changes:
             writes.append((_some(one, changes, record.metadata if before is None else {}), record.experiment_id))
         if grown:
             spans += one.spans

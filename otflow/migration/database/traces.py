@@ -115,13 +115,14 @@ def _add_links(tables: Tables, found: dict[str, SourceTrace]) -> None:
 def spans(tables: Tables, wanted: Sequence[SourceTrace], report: ImportReport) -> dict[str, list[Span]]:
     """The spans of traces, by the ids that these have here."""
     found: dict[str, list[Span]] = {trace.info.trace_id: [] for trace in wanted}
-    ids = {trace.source_id: trace.info.trace_id for trace in wanted}
+    ids = {trace.source_id: trace for trace in wanted}
     for an_id, span_id, content in tables.of("spans", ("trace_id", "span_id", "content"), list(ids)):
         try:
-            found[ids[an_id]].append(read_span(json.loads(content)))
+            found[ids[an_id].info.trace_id].append(read_span(json.loads(content)))
         except (TypeError, ValueError, LookupError, OtflowError) as error:
+            ids[an_id].broken = True
             report.skip("spans", f"the span {span_id} of the trace {an_id}", error)
     for trace in wanted:
-        if not found[trace.info.trace_id]:
+        if not found[trace.info.trace_id] and not trace.broken:
             found[trace.info.trace_id] = spans_of_file(trace, report)
     return found

@@ -159,6 +159,10 @@ def test_spans_in_files(copied: Written, into: str, tmp_path: Path) -> None:
     assert ours[ids[0]]["spans"] == copied.answers["traces"][ids[0]]["spans"]
     assert ours[ids[1]]["spans"] == {}
     assert ours[ids[1]]["info"]["state"] == copied.answers["traces"][ids[1]]["info"]["state"]
+    # What is still missing is told again.
+    again = import_mlflow(copied.uri, into)
+    assert again.skipped == report.skipped
+    assert (again.counts["traces"].updated, again.counts["traces"].unchanged) == (0, 5)
     # The file comes back: the next import has it.
     (tmp_path / "files" / ids[2] / "artifacts" / "traces.json").write_text(
         json.dumps({"spans": list(copied.answers["traces"][ids[2]]["spans"].values())})
