@@ -28,6 +28,7 @@ ROOMS = [
     "search",
     "wire",
     "store",
+    "migration",
     "files",
     "data",
     "context",

@@ -14,7 +14,7 @@ EXIT_CODES = (
     (0, "done"),
     (1, "it failed; one sentence on stderr says why"),
     (2, "the command line is wrong"),
-    (3, "`db check` or `doctor` found problems"),
+    (3, "`db check` or `doctor` found problems, or `db import` could not bring everything over"),
     (130, "interrupted by Ctrl-C"),
     (141, "nobody read the output any more, as in `otflow traces search | head`"),
 )
@@ -22,6 +22,10 @@ EXIT_CODES = (
 _STORE = (
     "the store: sqlite:///file.db, postgresql://…, http(s)://…, or a directory; by default that of"
     " OTFLOW_TRACKING_URI or MLFLOW_TRACKING_URI, else the file otflow.db in the working directory"
+)
+_INTO = (
+    "the database that is written, made where there is none; by default that of OTFLOW_TRACKING_URI or"
+    " MLFLOW_TRACKING_URI, else the file otflow.db in the working directory"
 )
 _FORMATS = ("jsonl", "otlp", "otlp-json", "parquet")
 
@@ -56,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     nouns = _subcommands(parser)
     _traces(_subcommands(nouns.add_parser("traces", help="search, show, follow, export and import traces")))
     _webhooks(_subcommands(nouns.add_parser("webhooks", help="list and test webhooks, deliver what is left")))
-    _db(_subcommands(nouns.add_parser("db", help="upgrade, check, vacuum and move a database")))
+    _db(_subcommands(nouns.add_parser("db", help="upgrade, check, vacuum, move and import a database")))
     _doctor(nouns)
     _run(nouns)
     return parser
@@ -350,6 +354,31 @@ def _db(commands: Any) -> None:
     )
     move.add_argument("source", metavar="FROM", help="the database that is read")
     move.add_argument("target", metavar="TO", help="the database that is written")
+
+    load = _command(
+        commands,
+        "import",
+        "migrating:load",
+        "bring over what MLflow has recorded",
+        "otflow db import sqlite:///mlflow.db --dry-run\n"
+        "otflow db import ./mlruns --into sqlite:///otflow.db\n"
+        "otflow db import postgresql://user@host/mlflow --into postgresql://user@host/otflow",
+        "Experiments, runs, metrics, datasets, logged models, traces, assessments, registered models, prompts and"
+        " webhooks, with their ids. MLflow's database is only read; artifacts stay where they are. It can be repeated:"
+        " what is new or changed in MLflow is added, what was made in otflow stays. Ends with 3 where something could"
+        " not be read.",
+    )
+    load.add_argument(
+        "source", metavar="FROM", help="a database of MLflow's (sqlite:///…, postgresql://…, a file), or its directory"
+    )
+    load.add_argument("--into", metavar="URI", help=_INTO)
+    load.add_argument(
+        "--artifacts",
+        metavar="DIR",
+        help="where MLflow's server keeps what it gives out as mlflow-artifacts: (its --artifacts-destination), a"
+        " directory or a URI; without it such locations stay, and mean that server",
+    )
+    load.add_argument("--dry-run", action="store_true", help="only say what would be done")
 
 
 def _place(parser: Any) -> None:

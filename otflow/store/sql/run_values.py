@@ -27,9 +27,9 @@ from otflow.store.sql.keyset import OrderKey
 from otflow.store.sql.rows import clean, clean_id
 from otflow.store.sql.statements import in_chunks, insert_rows, select_in, upsert
 
-__all__ = ["Batch", "delete_tag", "history"]
+__all__ = ["INSERT_POINTS", "UPSERT_LATEST", "Batch", "delete_tag", "history"]
 
-_INSERT_POINTS: Final = (
+INSERT_POINTS: Final = (
     "INSERT INTO run_metrics (run, key, time_ms, step, value, is_nan) VALUES {} ON CONFLICT DO NOTHING"
 )
 _INSERT_MODEL_POINTS: Final = (
@@ -37,7 +37,7 @@ _INSERT_MODEL_POINTS: Final = (
     " (model_id, key, dataset_name, dataset_digest, run, time_ms, step, value, is_nan) VALUES {} ON CONFLICT DO NOTHING"
 )
 # The last point: of the largest step, of these the latest, of these the largest (NaN counts as 0), as in MLflow.
-_UPSERT_LATEST: Final = upsert(
+UPSERT_LATEST: Final = upsert(
     "latest_metrics",
     ("run", "key", "experiment_id", "time_ms", "step", "value", "is_nan"),
     ("run", "key"),
@@ -152,10 +152,10 @@ class Batch:
 
     def _write_points(self, session: Session, run: runs.Found) -> None:
         number, experiment = run
-        insert_rows(session, _INSERT_POINTS, [(number, *point) for point in self._points])
+        insert_rows(session, INSERT_POINTS, [(number, *point) for point in self._points])
         insert_rows(
             session,
-            _UPSERT_LATEST,
+            UPSERT_LATEST,
             [(number, key, experiment, time_ms, step, value, nan) for key, time_ms, step, value, nan in self._last],
         )
         rows = {(model, point[0], name, digest, number, *point[1:]) for model, name, digest, point in self._of_models}

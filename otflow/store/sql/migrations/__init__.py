@@ -16,7 +16,7 @@ from otflow.store.sql.dialect import Dialect
 
 __all__ = ["LATEST", "exists", "pending", "prepare", "require_latest", "upgrade", "version_of"]
 
-_MODULES: Final = ("m0001_initial", "m0002_content", "m0003_runs", "m0004_registry")
+_MODULES: Final = ("m0001_initial", "m0002_content", "m0003_runs", "m0004_registry", "m0005_imports")
 LATEST: Final = len(_MODULES)
 """The schema version that this otflow reads and writes."""
 
@@ -152,7 +152,8 @@ def _create(session: Session, uri: str, default_artifact_location: str) -> int:
     if foreign:
         raise SchemaVersionError(
             f"the database at {uri} belongs to another program: it has tables {', '.join(sorted(foreign))} and no"
-            " schema_migrations. otflow does not read MLflow's databases; give it one of its own"
+            " schema_migrations. If it is MLflow's, bring what it holds into a database of otflow's own, with:"
+            f" otflow db import '{uri}' --into sqlite:///otflow.db"
         )
     session.run(
         f"CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name {session.dialect.text} NOT NULL,"
