@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from otflow.entities.model_registry.prompt_model_config import PromptModelConfig
 
-__all__ = ["PromptVersion"]
+__all__ = ["PromptVersion", "copied_json"]
 
 _SHOWN = 30  # characters of the template in the text form
 
@@ -203,10 +203,41 @@ class PromptVersion(PlainEntity):
             given.setdefault("commit_message", the_dict["description"])
         return cls(**given)
 
+    @classmethod
+    def restored(cls, **fields: Any) -> PromptVersion:
+        """The version that a store has: its fields, all of them, as they were checked when it was made."""
+        made = cls.__new__(cls)
+        made.__dict__.update(fields)
+        return made
+
+    def copied(self) -> PromptVersion:
+        """An equal version that shares nothing with this one that can be changed."""
+        made = type(self).__new__(type(self))
+        fields = made.__dict__
+        fields.update(self.__dict__)
+        fields["tags"] = fields["tags"].copy()
+        fields["aliases"] = fields["aliases"].copy()
+        if type(fields["template"]) is not str:
+            fields["template"] = copied_json(fields["template"])
+        if fields["response_format"] is not None:
+            fields["response_format"] = copied_json(fields["response_format"])
+        if fields["model_config"] is not None:
+            fields["model_config"] = copied_json(fields["model_config"])
+        return made
+
     def __repr__(self) -> str:
         text = self.template if isinstance(self.template, str) else json.dumps(self.template)
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
         return f"PromptVersion(name={self.name}, version={self.version}, template={shown})"
+
+
+def copied_json(value: Any) -> Any:
+    """A JSON value that shares no list and no dictionary with another one."""
+    if isinstance(value, dict):
+        return {key: copied_json(one) for key, one in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [copied_json(one) for one in cast("list[Any]", value)]
+    return value
 
 
 def _number(version: object) -> int:
