@@ -17,6 +17,7 @@ __all__ = [
     "Metadata",
     "OTel",
     "PromptKey",
+    "RegistryKey",
     "RunKey",
     "SpanKey",
     "Tag",
@@ -106,6 +107,17 @@ class Tag:
 
     SPANS_IN_STORE: Final = "TRACKING_STORE"
     """The value of SPANS_LOCATION where the store itself holds the spans."""
+
+
+class RegistryKey:
+    """Tags of registered models, their versions and logged models that the registry knows, MLflow's."""
+
+    IS_PROMPT: Final = "mlflow.prompt.is_prompt"
+    """`true` on a registered model that is a prompt, and on its versions."""
+    PROMPT_TEXT: Final = "mlflow.prompt.text"
+    """The template of a version of a prompt."""
+    MODEL_VERSIONS: Final = "mlflow.modelVersions"
+    """The versions that a logged model was registered as, on the logged model: a JSON list of names and versions."""
 
 
 class RunKey:

@@ -38,6 +38,7 @@ OF_VERSIONS: Final = frozenset(
 )
 """The tags of a version that say what the version is; they are not among the tags of the prompt version."""
 
+_LONGEST_LINKS: Final = 8000
 _TRUE: Final = "true"
 _TEXT, _CHAT = "text", "chat"
 
@@ -59,7 +60,7 @@ def model_tags(tags: Mapping[str, str], experiment_ids: Iterable[str] = ()) -> d
 
 def with_experiments(text: str | None, experiment_ids: Iterable[str]) -> str:
     """The value of the tag `_mlflow_experiment_ids` that names further experiments; those it names stay."""
-    named = dict.fromkeys([one for one in (text or "").split(",") if one] + list(experiment_ids))
+    named = dict.fromkeys(one for one in [*(text or "").split(","), *experiment_ids] if one)
     return f",{','.join(named)}," if named else ""
 
 
@@ -172,5 +173,14 @@ def linked_prompts(text: str | None) -> list[tuple[str, str]]:
 
 
 def linked_text(prompts: Iterable[tuple[str, str]]) -> str:
-    """The value of a tag `mlflow.linkedPrompts` that lists these prompt versions, each once."""
-    return json.dumps([{"name": name, "version": version} for name, version in dict.fromkeys(prompts)])
+    """The value of a tag `mlflow.linkedPrompts` that lists these prompt versions, each once.
+
+    Stores cut the value of a tag at 8,000 characters: of very many prompts the first ones are listed.
+    """
+    listed = [json.dumps({"name": name, "version": version}) for name, version in dict.fromkeys(prompts)]
+    length = 0
+    for index, entry in enumerate(listed):
+        length += len(entry) + 2
+        if length > _LONGEST_LINKS:
+            return f"[{', '.join(listed[:index])}]"
+    return f"[{', '.join(listed)}]"

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["PostgreSQLDatabase", "without_password"]
 
-_TRY_AGAIN = ("40001", "40P01", "55P03")
-"""serialization_failure, deadlock_detected, lock_not_available."""
+_TRY_AGAIN = ("40001", "40P01", "55P03", "23505")
+"""serialization_failure, deadlock_detected, lock_not_available, unique_violation.
+
+The last one is a name that another transaction took after ours had seen it free: run again, ours sees it taken.
+"""
 _TIMEOUT_S = 30.0
 
 

@@ -42,6 +42,7 @@ from otflow.store.sql import (
     traces,
 )
 from otflow.store.sql.connection import Database, Session
+from otflow.store.sql.registry.store import SqlRegistry
 from otflow.store.sql.rows import clean_id
 from otflow.store.sql.statements import select_in
 from otflow.store.sql.writing import Batch
@@ -50,7 +51,7 @@ from otflow.wire.conventions import read
 __all__ = ["SqlStore"]
 
 
-class SqlStore(Store):
+class SqlStore(SqlRegistry, Store):
     """Traces and experiments in SQLite or PostgreSQL.
 
     Args:
@@ -63,6 +64,7 @@ class SqlStore(Store):
 
     def __init__(self, database: Database, artifact_root: str) -> None:
         self._database = database
+        self._workspace = "default"
         self._artifact_root = artifact_root
         self._reader = traces.Reader(database, self._locations)
         self._known: dict[int, str] = {}

@@ -60,6 +60,9 @@ def statements(dialect: Dialect) -> list[str]:
             creation_time_ms BIGINT NOT NULL,
             last_update_time_ms BIGINT NOT NULL,
             PRIMARY KEY (model, version)){clustered}""",
+        "CREATE INDEX model_versions_by_time ON model_versions (last_update_time_ms DESC)",
+        # The latest version of each stage is at the end of its range.
+        "CREATE INDEX model_versions_by_stage ON model_versions (model, current_stage, version)",
         "CREATE INDEX model_versions_by_run ON model_versions (run_id) WHERE run_id IS NOT NULL",
         "CREATE INDEX model_versions_by_model_id ON model_versions (model_id) WHERE model_id IS NOT NULL",
         f"""CREATE TABLE model_version_tags (
