@@ -147,7 +147,7 @@ class PromptCache:
         if ttl_s is None:
             ttl_s = _default_ttl(wanted)
         key = (where, wanted)
-        # A caller who wants no memory at all leaves none; but what others remember is to be no older than what was told.
+        # A caller who wants no memory leaves none; but what others are told is to be no older than what this one was.
         if epoch != self.epoch or (ttl_s <= 0 and key not in self._entries):
             return
         limit = config.PROMPT_CACHE_MAX_SIZE.get()

@@ -176,7 +176,6 @@ class RegistryStore(ABC):
     def delete_model_version_tag(self, name: str, version: str, key: str, *, prompt: bool | None = None) -> None:
         """Delete a tag of a version; one that is not there is no error, as in MLflow. Raises NotFoundError."""
 
-
     @abstractmethod
     def link_prompt_to_experiment(self, name: str, experiment_id: str) -> None:
         """Say of a prompt, in its tag `_mlflow_experiment_ids`, that an experiment uses it. Raises NotFoundError."""

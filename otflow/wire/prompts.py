@@ -1,8 +1,7 @@
 """Prompts ↔ the registered models and model versions that they are in the registry, as MLflow has them.
 
 A prompt is a registered model with the tag `mlflow.prompt.is_prompt`. Its versions have that tag too, and what else a
-version says is in its tags: the template, its kind, the response format, the model configuration. Links to versions of
-prompts, which traces, runs and logged models have as a tag, are JSON lists of names and versions.
+version says is in its tags: the template, its kind, the response format, the model configuration.
 """
 
 from __future__ import annotations
@@ -19,8 +18,6 @@ __all__ = [
     "OF_VERSIONS",
     "SOURCE",
     "is_prompt",
-    "linked_prompts",
-    "linked_text",
     "model_of_prompt",
     "model_tags",
     "prompt_from_model",
@@ -38,7 +35,6 @@ OF_VERSIONS: Final = frozenset(
 )
 """The tags of a version that say what the version is; they are not among the tags of the prompt version."""
 
-_LONGEST_LINKS: Final = 8000
 _TRUE: Final = "true"
 _TEXT, _CHAT = "text", "chat"
 
@@ -151,36 +147,3 @@ def _read(version: ModelVersion, key: str, text: str) -> object:
         return json.loads(text)
     except ValueError as error:
         raise InvalidStateError(f"Version {version.version} of {version.name!r}: {key} is no JSON: {error}") from error
-
-
-# -- links -------------------------------------------------------------------------------------------------
-
-
-def linked_prompts(text: str | None) -> list[tuple[str, str]]:
-    """The prompt versions, as name and version, that a tag `mlflow.linkedPrompts` lists; one of another form, none."""
-    try:
-        listed: object = json.loads(text) if text else []
-    except ValueError:
-        return []
-    entries = cast("list[object]", listed) if isinstance(listed, list) else []
-    found: dict[tuple[str, str], None] = {}
-    for entry in entries:
-        if isinstance(entry, dict):
-            name, version = cast("dict[str, object]", entry).get("name"), cast("dict[str, object]", entry).get("version")
-            if isinstance(name, str) and isinstance(version, (str, int)):
-                found[name, str(version)] = None
-    return list(found)
-
-
-def linked_text(prompts: Iterable[tuple[str, str]]) -> str:
-    """The value of a tag `mlflow.linkedPrompts` that lists these prompt versions, each once.
-
-    Stores cut the value of a tag at 8,000 characters: of very many prompts the first ones are listed.
-    """
-    listed = [json.dumps({"name": name, "version": version}) for name, version in dict.fromkeys(prompts)]
-    length = 0
-    for index, entry in enumerate(listed):
-        length += len(entry) + 2
-        if length > _LONGEST_LINKS:
-            return f"[{', '.join(listed[:index])}]"
-    return f"[{', '.join(listed)}]"

@@ -180,7 +180,7 @@ def delete_tag(session: Session, workspace: str, name: str, key: str, prompt: bo
     events.model_tag_deleted(session, workspace, model, key)
 
 
-def add_tags(session: Session, model: Named, tags: Mapping[str, str]) -> None:
+def add_tags(session: Session, workspace: str, model: Named, tags: Mapping[str, str]) -> None:
     """Set checked tags of a locked model, which may be there; of those that name experiments the ids are added."""
     named = tags.get(PromptKey.EXPERIMENT_IDS)
     row = (
@@ -200,12 +200,15 @@ def add_tags(session: Session, model: Named, tags: Mapping[str, str]) -> None:
         upsert("registered_model_tags", ("model", "key", "value"), ("model", "key")),
         [(model.number, key, value) for key, value in made.items()],
     )
+    for key, value in made.items():
+        if key != PromptKey.EXPERIMENT_IDS:
+            events.model_tag_set(session, workspace, model, key, value)
 
 
 def add_experiment(session: Session, workspace: str, name: str, experiment_id: str) -> None:
     """Say of a prompt that an experiment uses it."""
     model = find(session, workspace, name, True, lock=True)
-    add_tags(session, model, {PromptKey.EXPERIMENT_IDS: with_experiments(None, [clean(experiment_id)])})
+    add_tags(session, workspace, model, {PromptKey.EXPERIMENT_IDS: with_experiments(None, [clean(experiment_id)])})
 
 
 def set_alias(session: Session, workspace: str, name: str, alias: str, version: str, prompt: bool | None) -> None:

@@ -246,7 +246,7 @@ def _home(session: Session, workspace: str, draft: Draft) -> Named:
             raise taken(draft.name, by_prompt=model.is_prompt, for_prompt=bool(draft.prompt))
         raise absent_model(draft.name)
     if draft.create_model:
-        models.add_tags(session, model, draft.model_tags)
+        models.add_tags(session, workspace, model, draft.model_tags)
     return model
 
 
