@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from otflow import artifacts, compat, data, entities, exceptions, models, system_metrics, testing, tracing
+    from otflow import artifacts, compat, data, entities, exceptions, genai, models, system_metrics, testing, tracing
     from otflow.client import Client, MlflowClient
     from otflow.client.async_logging import RunOperations
     from otflow.context import (
@@ -77,6 +77,7 @@ if TYPE_CHECKING:
         set_experiment_tags,
     )
     from otflow.tracking.inputs import log_input, log_inputs, log_outputs
+    from otflow.tracking.login import login
     from otflow.tracking.media import flush_artifact_async_logging, load_table, log_figure, log_image, log_table
     from otflow.tracking.models import (
         create_external_model,
@@ -131,6 +132,7 @@ _HOMES: dict[str, str] = {
         "otflow.tracing.spans": "log_trace start_span start_span_no_context",
         "otflow.tracking.artifacts": "get_artifact_uri log_artifact log_artifacts log_dict log_stream log_text",
         "otflow.tracking.doctor": "doctor",
+        "otflow.tracking.login": "login",
         "otflow.tracking.telemetry": "set_telemetry_client",
         "otflow.tracking.experiments": "create_experiment delete_experiment delete_experiment_tag get_experiment "
         "get_experiment_by_name search_experiments set_experiment set_experiment_tag set_experiment_tags",
@@ -163,6 +165,7 @@ _ROOMS = frozenset(
         "entities",
         "errors",
         "exceptions",
+        "genai",
         "models",
         "system_metrics",
         "testing",
@@ -208,6 +211,7 @@ __all__ = [
     "flush_artifact_async_logging",
     "flush_async_logging",
     "flush_trace_async_logging",
+    "genai",
     "get_active_model_id",
     "get_active_trace_id",
     "get_artifact_uri",
@@ -248,6 +252,7 @@ __all__ = [
     "log_table",
     "log_text",
     "log_trace",
+    "login",
     "models",
     "override_feedback",
     "search_experiments",

@@ -369,6 +369,12 @@ TRACKING_PASSWORD: Final[Setting[str | None]] = Setting(
     None,
     "The password sent to an `http(s)://` store, for basic authentication.",
 )
+CREDENTIALS_FILE: Final[Setting[str | None]] = Setting(
+    "CREDENTIALS_FILE",
+    _TEXT,
+    None,
+    "The file in which `otflow.login` keeps credentials of servers; by default `~/.mlflow/credentials`.",
+)
 TRACKING_INSECURE_TLS: Final[Setting[bool]] = Setting(
     "TRACKING_INSECURE_TLS",
     _BOOLEAN,

@@ -10,7 +10,7 @@ import sys
 
 from otflow.semconv import RunKey
 
-__all__ = ["git_state", "source_name", "source_tags", "source_type", "user"]
+__all__ = ["git_state", "source_name", "source_tags", "source_type", "user", "without_login"]
 
 
 def source_tags() -> dict[str, str]:
@@ -114,9 +114,14 @@ def _remote_url(git: pathlib.Path) -> str:
         if line.startswith("["):
             inside = line.replace(" ", "") == '[remote"origin"]'
         elif inside and line.partition("=")[0].strip() == "url":
-            url = line.partition("=")[2].strip()
-            scheme, separator, rest = url.partition("://")
-            if separator and "@" in rest.partition("/")[0]:
-                rest = rest.partition("@")[2]
-            return f"{scheme}{separator}{rest}"
+            return without_login(line.partition("=")[2].strip())
     return ""
+
+
+def without_login(url: str) -> str:
+    """The URL of a repository without any user name or password in it."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    if not separator or "@" not in authority:
+        return url
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"

@@ -31,6 +31,7 @@ def isolation(tmp_path: Path) -> Iterator[None]:
         for name in list(os.environ):
             if name.startswith(_PREFIXES) and not name.startswith(_OURS):
                 patch.delenv(name)
+        patch.setenv("OTFLOW_CREDENTIALS_FILE", str(tmp_path / "credentials"))  # not those of whoever runs the tests
         yield
         if "otflow.context" in sys.modules:  # else there is no state to forget
             from otflow.testing import reset

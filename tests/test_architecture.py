@@ -36,6 +36,7 @@ ROOMS = [
     "tracking",
     "artifacts",
     "evaluation",
+    "genai",
     "models",
     "projects",
     "server",

@@ -33,6 +33,7 @@ def test_each_setting_is_asked_for_somewhere():
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_the_default_holds_where_nothing_or_nothing_but_emptiness_is_set(setting, monkeypatch):
+    monkeypatch.delenv(setting.variables[0], raising=False)  # one is set for all tests
     assert setting.get() == setting.default
     for variable in setting.variables:
         monkeypatch.setenv(variable, "")

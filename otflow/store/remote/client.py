@@ -9,7 +9,6 @@ import random
 import re
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -23,6 +22,7 @@ from otflow.errors import (
     StoreUnavailableError,
     error_from_code,
 )
+from otflow.store.remote.credentials import Credentials, kept_credentials
 from otflow.wire.endpoints import Endpoint
 from otflow.wire.scalars import Json
 
@@ -52,13 +52,15 @@ class HttpClient:
     is tried again only where the server has not seen it.
 
     Args:
-        uri: The server, `http(s)://[user:password@]host[:port][/path]`. A user in it goes before the settings.
+        uri: The server, `http(s)://[user:password@]host[:port][/path]`. A user in it goes before the settings, and
+            these before what `otflow.login` has kept for the server.
+        credentials: Who to be there, before all of these.
 
     Raises:
         InvalidParameterError: The URI has no host, or a port that is none.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, credentials: Credentials | None = None) -> None:
         try:
             parts = urlsplit(uri.strip())
             host, port = parts.hostname, parts.port
@@ -71,7 +73,9 @@ class HttpClient:
         if port is not None:
             location += f":{port}"
         self.uri: Final = urlunsplit((parts.scheme, location, parts.path.rstrip("/"), "", ""))
-        self._login = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+        if credentials is None and parts.username is not None:
+            credentials = Credentials(unquote(parts.username), unquote(parts.password or ""))
+        self._own = credentials
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._closed = threading.Event()
@@ -113,18 +117,26 @@ class HttpClient:
                 self._session = session
             return self._session
 
-    def _authenticate(self, request: PreparedRequest) -> PreparedRequest:
-        token = config.TRACKING_TOKEN.get()
-        username, password = config.TRACKING_USERNAME.get(), config.TRACKING_PASSWORD.get()
-        login = self._login or (None if username is None else (username, password or ""))
-        if self._login is None and token is not None:
-            request.headers["Authorization"] = f"Bearer {token}"
-        elif login is not None:
-            request.headers["Authorization"] = "Basic " + b64encode(":".join(login).encode()).decode()
-        return request
+    def _credentials(self) -> Credentials | None:
+        if self._own is not None:
+            return self._own
+        token, username = config.TRACKING_TOKEN.get(), config.TRACKING_USERNAME.get()
+        if token is not None:
+            return Credentials(token=token)
+        if username is not None:
+            return Credentials(username, config.TRACKING_PASSWORD.get())
+        return kept_credentials(self.uri)
 
-    def _has_credentials(self) -> bool:
-        return bool(self._login or config.TRACKING_TOKEN.get() or config.TRACKING_USERNAME.get())
+    def _authentication(self) -> Callable[[PreparedRequest], PreparedRequest] | None:
+        credentials = self._credentials()
+        if credentials is None:
+            return None
+
+        def authenticate(request: PreparedRequest) -> PreparedRequest:
+            request.headers["Authorization"] = credentials.header()
+            return request
+
+        return authenticate
 
     # -- requests ----------------------------------------------------------------------------------
 
@@ -238,7 +250,7 @@ class HttpClient:
                 timeout=timeout_s,
                 verify=False if config.TRACKING_INSECURE_TLS.get() else None,
                 allow_redirects=False,
-                auth=self._authenticate if self._has_credentials() else None,
+                auth=self._authentication(),
                 **arguments,
             )
         except exceptions.SSLError as error:
