@@ -90,6 +90,13 @@ if TYPE_CHECKING:
         search_logged_models,
         set_logged_model_tags,
     )
+    from otflow.tracking.prompts import (
+        delete_prompt_alias,
+        load_prompt,
+        register_prompt,
+        search_prompts,
+        set_prompt_alias,
+    )
     from otflow.tracking.runs import (
         ActiveRun,
         active_run,
@@ -148,6 +155,7 @@ _HOMES: dict[str, str] = {
         "otflow.evaluation.thresholds": "validate_evaluation_results",
         "otflow.files.images": "Image",
         "otflow.tracking.media": "flush_artifact_async_logging load_table log_figure log_image log_table",
+        "otflow.tracking.prompts": "delete_prompt_alias load_prompt register_prompt search_prompts set_prompt_alias",
         "otflow.tracking.runs": "ActiveRun active_run delete_run end_run get_parent_run get_run "
         "last_active_run search_runs start_run",
         "otflow.tracking.values": "delete_tag flush_async_logging log_metric log_metrics log_param log_params "
@@ -198,6 +206,7 @@ __all__ = [
     "delete_experiment",
     "delete_experiment_tag",
     "delete_logged_model_tag",
+    "delete_prompt_alias",
     "delete_run",
     "delete_tag",
     "delete_trace_tag",
@@ -231,6 +240,7 @@ __all__ = [
     "is_tracking_uri_set",
     "last_active_run",
     "last_logged_model",
+    "load_prompt",
     "load_table",
     "log_artifact",
     "log_artifacts",
@@ -255,8 +265,10 @@ __all__ = [
     "login",
     "models",
     "override_feedback",
+    "register_prompt",
     "search_experiments",
     "search_logged_models",
+    "search_prompts",
     "search_runs",
     "search_sessions",
     "search_traces",
@@ -265,6 +277,7 @@ __all__ = [
     "set_experiment_tag",
     "set_experiment_tags",
     "set_logged_model_tags",
+    "set_prompt_alias",
     "set_registry_uri",
     "set_system_metrics_node_id",
     "set_system_metrics_samples_before_logging",

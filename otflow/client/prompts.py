@@ -191,10 +191,9 @@ class PromptClient(Connected):
         self, filter_string: str | None = None, max_results: int = _PAGE, page_token: str | None = None
     ) -> Page[Prompt]:
         """One page of the prompts that match, by name; see `otflow.search_prompts`."""
-        limit: int | None = max_results
         found = self._prompts().search_registered_models(
             filter_string=as_models(filter_string),
-            max_results=_PAGE if limit is None else limit,
+            max_results=_PAGE if max_results is None else max_results,  # pyright: ignore[reportUnnecessaryComparison]
             page_token=page_token,
         )
         return Page([prompt_from_model(model) for model in found], found.token)
