@@ -119,7 +119,7 @@ def prompt_from_version(version: ModelVersion) -> PromptVersion:
         name=version.name,
         version=int(version.version),
         template=_messages(version, text) if tags.get(PromptKey.TYPE) == _CHAT else text,
-        commit_message=version.description or None,
+        commit_message=version.description,
         creation_timestamp=version.creation_timestamp,
         tags={key: value for key, value in tags.items() if key not in OF_VERSIONS},
         aliases=list(version.aliases),
