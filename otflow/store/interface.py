@@ -22,8 +22,9 @@ from dataclasses import dataclass, field
 from otflow.entities import Assessment, Experiment, Page, Span, Trace, TraceInfo, TraceState, ViewType
 from otflow.errors import NotFoundError
 from otflow.store.companion import LoggedModelStore, RunStore
+from otflow.store.registry import RegistryStore
 
-__all__ = ["ExperimentStore", "LoggedModelStore", "RunStore", "Store", "TraceStore", "TraceWrite"]
+__all__ = ["ExperimentStore", "LoggedModelStore", "RegistryStore", "RunStore", "Store", "TraceStore", "TraceWrite"]
 
 
 @dataclass(slots=True)
@@ -259,7 +260,7 @@ class ExperimentStore(ABC):
         """Delete one tag of an active experiment. Raises NotFoundError where it is not there."""
 
 
-class Store(TraceStore, ExperimentStore, RunStore, LoggedModelStore):
+class Store(TraceStore, ExperimentStore, RunStore, LoggedModelStore, RegistryStore):
     """A whole store. Opened by `otflow.store.opening.open_store`, closed by `close`."""
 
     @abstractmethod

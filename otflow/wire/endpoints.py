@@ -13,6 +13,9 @@ from urllib.parse import quote
 
 __all__ = ["ENDPOINTS", "EXPERIMENT_HEADER", "Endpoint"]
 
+_MODELS: Final = "/api/2.0/mlflow/registered-models"
+_VERSIONS: Final = "/api/2.0/mlflow/model-versions"
+
 EXPERIMENT_HEADER: Final = "x-mlflow-experiment-id"
 """The header of `EXPORT_SPANS` that says where traces belong that the server does not know yet."""
 
@@ -110,6 +113,28 @@ DELETE_LOGGED_MODEL_TAG: Final = Endpoint(
 LOG_LOGGED_MODEL_PARAMS: Final = Endpoint(
     "POST", "/api/2.0/mlflow/logged-models/{model_id}/params", "log_logged_model_params"
 )
+
+CREATE_REGISTERED_MODEL: Final = Endpoint("POST", f"{_MODELS}/create", "create_registered_model", repeatable=False)
+GET_REGISTERED_MODEL: Final = Endpoint("GET", f"{_MODELS}/get", "get_registered_model")
+RENAME_REGISTERED_MODEL: Final = Endpoint("POST", f"{_MODELS}/rename", "rename_registered_model", repeatable=False)
+UPDATE_REGISTERED_MODEL: Final = Endpoint("PATCH", f"{_MODELS}/update", "update_registered_model")
+DELETE_REGISTERED_MODEL: Final = Endpoint("DELETE", f"{_MODELS}/delete", "delete_registered_model", repeatable=False)
+SEARCH_REGISTERED_MODELS: Final = Endpoint("GET", f"{_MODELS}/search", "search_registered_models")
+SET_REGISTERED_MODEL_TAG: Final = Endpoint("POST", f"{_MODELS}/set-tag", "set_registered_model_tag")
+DELETE_REGISTERED_MODEL_TAG: Final = Endpoint("DELETE", f"{_MODELS}/delete-tag", "delete_registered_model_tag")
+SET_REGISTERED_MODEL_ALIAS: Final = Endpoint("POST", f"{_MODELS}/alias", "set_registered_model_alias")
+DELETE_REGISTERED_MODEL_ALIAS: Final = Endpoint("DELETE", f"{_MODELS}/alias", "delete_registered_model_alias")
+GET_MODEL_VERSION_BY_ALIAS: Final = Endpoint("GET", f"{_MODELS}/alias", "get_model_version_by_alias")
+GET_LATEST_VERSIONS: Final = Endpoint("POST", f"{_MODELS}/get-latest-versions", "get_latest_versions")
+CREATE_MODEL_VERSION: Final = Endpoint("POST", f"{_VERSIONS}/create", "create_model_version", repeatable=False)
+GET_MODEL_VERSION: Final = Endpoint("GET", f"{_VERSIONS}/get", "get_model_version")
+UPDATE_MODEL_VERSION: Final = Endpoint("PATCH", f"{_VERSIONS}/update", "update_model_version")
+TRANSITION_MODEL_VERSION: Final = Endpoint("POST", f"{_VERSIONS}/transition-stage", "transition_model_version_stage")
+DELETE_MODEL_VERSION: Final = Endpoint("DELETE", f"{_VERSIONS}/delete", "delete_model_version", repeatable=False)
+GET_MODEL_VERSION_URI: Final = Endpoint("GET", f"{_VERSIONS}/get-download-uri", "get_model_version_download_uri")
+SEARCH_MODEL_VERSIONS: Final = Endpoint("GET", f"{_VERSIONS}/search", "search_model_versions")
+SET_MODEL_VERSION_TAG: Final = Endpoint("POST", f"{_VERSIONS}/set-tag", "set_model_version_tag")
+DELETE_MODEL_VERSION_TAG: Final = Endpoint("DELETE", f"{_VERSIONS}/delete-tag", "delete_model_version_tag")
 
 ENDPOINTS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Endpoint))
 """All of them, in the order of this file; the more special path before the more general one where two match."""

@@ -12,6 +12,8 @@ The server may be a released MLflow (3.10.1 is the one it is tested with). What 
 - Integers in feedback come back as floats; NaN and infinities are refused. The run of an assessment is not kept.
 - Tags longer than 4096 characters: they are cut.
 - `IN`, `IS NULL` and `RLIKE` for most fields of a search for runs, and sound comparisons with NaN.
+- Most fields and orders of a search for models and versions that are ours alone, and the logged model of a version.
+- Whether a name is a prompt's is asked once; one that is deleted and made again as the other is noticed late.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from otflow.store.merging import SYNTHESIZED_TAGS
 from otflow.store.remote.client import HttpClient
 from otflow.store.remote.filters import check_experiment_search, server_filter, server_order
 from otflow.store.remote.models import RemoteModels
+from otflow.store.remote.registry import Kinds, RemoteRegistry
 from otflow.store.remote.runs import RemoteRuns
 from otflow.store.remote.writing import Draft, portions
 from otflow.wire import endpoints
@@ -59,7 +62,7 @@ _VIEW_TYPES: Final = {
 }
 
 
-class RemoteStore(RemoteRuns, RemoteModels, Store):
+class RemoteStore(RemoteRuns, RemoteModels, RemoteRegistry, Store):
     """A store that an HTTP server holds. Nothing is sent until a method is called.
 
     Args:
@@ -71,6 +74,7 @@ class RemoteStore(RemoteRuns, RemoteModels, Store):
 
     def __init__(self, uri: str) -> None:
         self._http = HttpClient(uri)
+        self._kinds = Kinds()
         self._experiments: set[str] = set()
         """Experiments that have been seen to exist."""
         self._writing = threading.Lock()

@@ -176,8 +176,8 @@ def delete_tag(session: Session, workspace: str, name: str, key: str, prompt: bo
     key = clean(check_tag_key(key))
     model = find(session, workspace, name, prompt, lock=True)
     check_kind_of_tag(key, None, prompt=model.is_prompt)
-    session.run("DELETE FROM registered_model_tags WHERE model = ? AND key = ?", (model.number, key))
-    events.model_tag_deleted(session, workspace, model, key)
+    if session.run("DELETE FROM registered_model_tags WHERE model = ? AND key = ?", (model.number, key)):
+        events.model_tag_deleted(session, workspace, model, key)
 
 
 def add_tags(session: Session, workspace: str, model: Named, tags: Mapping[str, str]) -> None:
@@ -227,5 +227,5 @@ def delete_alias(session: Session, workspace: str, name: str, alias: str, prompt
     """Delete an alias, if it is there."""
     alias = clean(check_alias(alias))
     model = find(session, workspace, name, prompt, lock=True)
-    session.run("DELETE FROM registered_model_aliases WHERE model = ? AND alias = ?", (model.number, alias))
-    events.alias_deleted(session, workspace, model, alias)
+    if session.run("DELETE FROM registered_model_aliases WHERE model = ? AND alias = ?", (model.number, alias)):
+        events.alias_deleted(session, workspace, model, alias)

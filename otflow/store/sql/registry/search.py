@@ -125,7 +125,10 @@ def _page(
 def _condition(comparison: Comparison, columns: Mapping[Field, Sql], dialect: Dialect) -> Sql:
     field = comparison.field
     column = columns[field]
-    if field.keyed:
+    if field in (_R.TAG, _V.TAG) and comparison.key == RegistryKey.IS_PROMPT:
+        # MLflow's clients ask for what is no prompt with !=, of models that do not have this tag either.
+        column = Sql("(CASE m.is_prompt WHEN 1 THEN 'true' ELSE 'false' END)")
+    elif field.keyed:
         column = sql(column.text.replace("?", "{}"), comparison.key)
     if field.kind is Kind.NUMBER:
         return number_condition(column, comparison.op, comparison.value)

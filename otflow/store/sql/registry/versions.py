@@ -335,7 +335,7 @@ def delete_tag(session: Session, workspace: str, name: str, version: str, key: s
     """Delete a tag of a version, if it is there."""
     key = clean(check_tag_key(key))
     model, number = find_version(session, workspace, name, version, prompt, lock=True)
-    session.run(
+    if session.run(
         "DELETE FROM model_version_tags WHERE model = ? AND version = ? AND key = ?", (model.number, number, key)
-    )
-    events.version_tag_deleted(session, workspace, model, number, key)
+    ):
+        events.version_tag_deleted(session, workspace, model, number, key)
