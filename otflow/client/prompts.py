@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from otflow import context
 from otflow.client.connected import Connected, string_values
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from otflow.entities.model_registry import PromptModelConfig
-    from otflow.store.registry import RegistryStore
 
 __all__ = ["PromptClient"]
 
@@ -69,7 +68,7 @@ class PromptClient(Connected):
         checked = _checked_name(name)
         prompt = _drafted(checked, template, tags, response_format, model_config)
         try:
-            made = self._prompts().create_model_version(
+            made = self._registry().create_model_version(
                 checked,
                 SOURCE,
                 tags=version_tags(prompt),
@@ -101,7 +100,7 @@ class PromptClient(Connected):
         """
         made = model_tags(_free(string_values(tags), {PromptKey.IS_PROMPT}))
         return prompt_from_model(
-            self._prompts().create_registered_model(_checked_name(name), tags=made, description=description)
+            self._registry().create_registered_model(_checked_name(name), tags=made, description=description)
         )
 
     def create_prompt_version(
@@ -121,7 +120,7 @@ class PromptClient(Connected):
         """
         prompt = _drafted(name, template, tags, response_format, model_config)
         try:
-            made = self._prompts().create_model_version(
+            made = self._registry().create_model_version(
                 name, SOURCE, tags=version_tags(prompt), description=description, prompt=True
             )
         finally:
@@ -157,7 +156,7 @@ class PromptClient(Connected):
     def get_prompt(self, name: str) -> Prompt | None:
         """A prompt with its tags, without its versions; None where there is none."""
         try:
-            return prompt_from_model(self._prompts().get_registered_model(name, prompt=True))
+            return prompt_from_model(self._registry().get_registered_model(name, prompt=True))
         except NotFoundError:
             return None
 
@@ -191,7 +190,7 @@ class PromptClient(Connected):
         self, filter_string: str | None = None, max_results: int = _PAGE, page_token: str | None = None
     ) -> Page[Prompt]:
         """One page of the prompts that match, by name; see `otflow.search_prompts`."""
-        found = self._prompts().search_registered_models(
+        found = self._registry().search_registered_models(
             filter_string=as_models(filter_string),
             max_results=_PAGE if max_results is None else max_results,  # pyright: ignore[reportUnnecessaryComparison]
             page_token=page_token,
@@ -208,7 +207,7 @@ class PromptClient(Connected):
             max_results: How many versions, 1000 by default.
             page_token: Where to go on: the `token` of the page before.
         """
-        found = self._prompts().search_model_versions(
+        found = self._registry().search_model_versions(
             filter_string=as_versions(name),
             order_by=["version_number DESC"],
             max_results=_PAGE if max_results is None else max_results,
@@ -233,12 +232,12 @@ class PromptClient(Connected):
     def set_prompt_tag(self, name: str, key: str, value: str) -> None:
         """Set a tag of a prompt. Raises NotFoundError, InvalidParameterError."""
         _free({key: value}, {PromptKey.IS_PROMPT})
-        self._prompts().set_registered_model_tag(name, key, str(value), prompt=True)
+        self._registry().set_registered_model_tag(name, key, str(value), prompt=True)
 
     def delete_prompt_tag(self, name: str, key: str) -> None:
         """Delete a tag of a prompt; one that is not there is no error. Raises NotFoundError for the prompt."""
         _free({key: ""}, {PromptKey.IS_PROMPT})
-        self._prompts().delete_registered_model_tag(name, key, prompt=True)
+        self._registry().delete_registered_model_tag(name, key, prompt=True)
 
     def set_prompt_version_tag(self, name: str, version: str | int, key: str, value: str) -> None:
         """Set a tag of a version of a prompt. What the version says cannot be changed by it.
@@ -277,14 +276,14 @@ class PromptClient(Connected):
         """Make an alias mean a version, whatever it meant; see `otflow.set_prompt_alias`."""
         number = _version_number(version)
         try:
-            self._prompts().set_registered_model_alias(name, alias, number, prompt=True)
+            self._registry().set_registered_model_alias(name, alias, number, prompt=True)
         finally:
             self._forget_alias(name, alias, int(number))
 
     def delete_prompt_alias(self, name: str, alias: str) -> None:
         """Delete an alias; one that is not there is no error. Raises NotFoundError for the prompt."""
         try:
-            self._prompts().delete_registered_model_alias(name, alias, prompt=True)
+            self._registry().delete_registered_model_alias(name, alias, prompt=True)
         finally:
             self._forget_alias(name, alias, None)
 
@@ -292,14 +291,14 @@ class PromptClient(Connected):
         """Delete a version of a prompt with its tags and the aliases that mean it. Raises NotFoundError."""
         number = _version_number(version)
         try:
-            self._prompts().delete_model_version(name, number, prompt=True)
+            self._registry().delete_model_version(name, number, prompt=True)
         finally:
             self._forget_version(name, int(number))
 
     def delete_prompt(self, name: str) -> None:
         """Delete a prompt with all its versions. Raises NotFoundError."""
         try:
-            self._prompts().delete_registered_model(name, prompt=True)
+            self._registry().delete_registered_model(name, prompt=True)
         finally:
             prompt_cache.forget(self._place, name, lambda _asked, _prompt: True)
 
@@ -356,9 +355,6 @@ class PromptClient(Connected):
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _prompts(self) -> RegistryStore:
-        return cast("RegistryStore", self._registry())
-
     @property
     def _place(self) -> Hashable:
         return place(self._registry_uri)
@@ -374,7 +370,7 @@ class PromptClient(Connected):
         return found
 
     def _fetched(self, wanted: Reference) -> ModelVersion:
-        registry = self._prompts()
+        registry = self._registry()
         if wanted.alias is None:
             return registry.get_model_version(wanted.name, str(wanted.version), prompt=True)
         if wanted.alias == LATEST:
@@ -397,7 +393,7 @@ class PromptClient(Connected):
             if done_before(*said):
                 return
             try:
-                self._prompts().link_prompt_to_experiment(name, experiment_id)
+                self._registry().link_prompt_to_experiment(name, experiment_id)
             except BaseException:
                 undone(*said)
                 raise
@@ -407,14 +403,14 @@ class PromptClient(Connected):
     def _set_version_tag(self, name: str, version: object, key: str, value: str) -> None:
         number = _version_number(version)
         try:
-            self._prompts().set_model_version_tag(name, number, key, value, prompt=True)
+            self._registry().set_model_version_tag(name, number, key, value, prompt=True)
         finally:
             self._forget_version(name, int(number))
 
     def _delete_version_tag(self, name: str, version: object, key: str) -> None:
         number = _version_number(version)
         try:
-            self._prompts().delete_model_version_tag(name, number, key, prompt=True)
+            self._registry().delete_model_version_tag(name, number, key, prompt=True)
         finally:
             self._forget_version(name, int(number))
 

@@ -46,8 +46,8 @@ _HOMES: Final[dict[str, str]] = {
     name: module
     for module, names in {
         "otflow.genai.git_versioning": "disable_git_model_versioning enable_git_model_versioning",
-        "otflow.tracking.prompts": "delete_prompt_alias delete_prompt_model_config delete_prompt_tag delete_prompt_version_tag "
-        "get_prompt_tags load_prompt register_prompt search_prompts set_prompt_alias "
+        "otflow.tracking.prompts": "delete_prompt_alias delete_prompt_model_config delete_prompt_tag "
+        "delete_prompt_version_tag get_prompt_tags load_prompt register_prompt search_prompts set_prompt_alias "
         "set_prompt_model_config set_prompt_tag set_prompt_version_tag",
     }.items()
     for name in names.split()

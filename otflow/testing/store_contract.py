@@ -18,6 +18,7 @@ from otflow.testing.contract.annotating import AssessmentContract, LinkContract,
 from otflow.testing.contract.experiments import ExperimentContract
 from otflow.testing.contract.large import LargeContract
 from otflow.testing.contract.models import LoggedModelContract
+from otflow.testing.contract.prompts import PromptContract
 from otflow.testing.contract.reading import DeletingContract, ReadingContract
 from otflow.testing.contract.run_search import RunSearchContract
 from otflow.testing.contract.runs import RunContract
@@ -41,5 +42,6 @@ class StoreContract(
     RunContract,
     RunSearchContract,
     LoggedModelContract,
+    PromptContract,
 ):
     """What every store does. A subclass brings a fixture `store`."""
