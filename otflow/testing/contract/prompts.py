@@ -127,7 +127,7 @@ class PromptContract:
     def test_a_model_is_no_prompt(self, store: Store):
         name = _name()
         store.create_registered_model(name)
-        store.create_model_version(name, "/somewhere")
+        store.create_model_version(name, "s3://bucket/somewhere")
         with pytest.raises(NotFoundError):
             store.get_registered_model(name, prompt=True)
         with pytest.raises(NotFoundError):

@@ -299,6 +299,7 @@ def changed(t: Toolbox) -> Facts:
     yield "empty config", t.outcome(lambda: genai.set_prompt_model_config("w", 1, {}))
     yield "empty config read", client.get_prompt_version("w", 1).model_config
     if hasattr(client, "create_registered_model"):
+        client.create_registered_model("m")
         client.create_model_version("m", "/x")
         yield "prompt over model", t.outcome(lambda: client.register_prompt("m", "x"))
         yield "create over model", t.outcome(lambda: client.create_prompt("m"))
