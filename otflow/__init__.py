@@ -97,6 +97,12 @@ if TYPE_CHECKING:
         search_prompts,
         set_prompt_alias,
     )
+    from otflow.tracking.registry import (
+        register_model,
+        search_model_versions,
+        search_registered_models,
+        set_model_version_tag,
+    )
     from otflow.tracking.runs import (
         ActiveRun,
         active_run,
@@ -152,6 +158,8 @@ _HOMES: dict[str, str] = {
         "otflow.tracking.models": "create_external_model delete_logged_model_tag finalize_logged_model "
         "get_logged_model import_checkpoints initialize_logged_model last_logged_model search_logged_models "
         "set_logged_model_tags",
+        "otflow.tracking.registry": "register_model search_model_versions search_registered_models "
+        "set_model_version_tag",
         "otflow.evaluation.thresholds": "validate_evaluation_results",
         "otflow.files.images": "Image",
         "otflow.tracking.media": "flush_artifact_async_logging load_table log_figure log_image log_table",
@@ -265,10 +273,13 @@ __all__ = [
     "login",
     "models",
     "override_feedback",
+    "register_model",
     "register_prompt",
     "search_experiments",
     "search_logged_models",
+    "search_model_versions",
     "search_prompts",
+    "search_registered_models",
     "search_runs",
     "search_sessions",
     "search_traces",
@@ -277,6 +288,7 @@ __all__ = [
     "set_experiment_tag",
     "set_experiment_tags",
     "set_logged_model_tags",
+    "set_model_version_tag",
     "set_prompt_alias",
     "set_registry_uri",
     "set_system_metrics_node_id",

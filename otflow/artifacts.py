@@ -4,6 +4,8 @@
 |---|---|
 | `runs:/<run id>/<path>` | an artifact of a run |
 | `models:/<model id>/<path>` | an artifact of a logged model |
+| `models:/<name>/<version>/<path>` | an artifact of a version of a registered model |
+| `models:/<name>@<alias>/<path>` | the same by an alias; likewise `/latest` and `/<stage>` |
 | a path, `file:`, `s3:`, `gs:`, `abfs:`, `mlflow-artifacts:`, `https:` … | a file or directory there |
 """
 
@@ -25,6 +27,7 @@ from otflow.errors import ArgumentTypeError, InvalidParameterError, MissingExtra
 from otflow.files.opening import local_path, open_repository
 from otflow.files.paths import below
 from otflow.files.repository import ArtifactRepository
+from otflow.store.model_uris import parse_model_uri
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,7 +41,7 @@ __all__ = [
     "load_text",
 ]
 
-_OURS: Final = re.compile(r"(runs|models):/+([^/]+)/*(.*)", re.DOTALL).fullmatch
+_OF_RUN: Final = re.compile(r"runs:/+([^/]+)/*(.*)", re.DOTALL).fullmatch
 
 
 def list_artifacts(
@@ -74,7 +77,7 @@ def download_artifacts(
     artifact_path: str | None = None,
     dst_path: str | None = None,
     tracking_uri: str | None = None,
-    registry_uri: str | None = None,  # noqa: ARG001  # MLflow's; models of a registry are found by the store
+    registry_uri: str | None = None,
 ) -> str:
     """Copy a file or a directory here.
 
@@ -101,7 +104,7 @@ def download_artifacts(
             raise MissingFileError(f"No such file or directory: '{path}'")
         if path is not None:
             return os.path.abspath(path)
-    repository, inside = _place(artifact_uri, run_id, artifact_path, tracking_uri)
+    repository, inside = _place(artifact_uri, run_id, artifact_path, tracking_uri, registry_uri)
     return repository.download_artifacts(inside, dst_path)
 
 
@@ -159,7 +162,7 @@ def load_image(artifact_uri: str) -> Image:
 def get_artifact_repository(
     artifact_uri: str,
     tracking_uri: str | None = None,
-    registry_uri: str | None = None,  # noqa: ARG001  # as above
+    registry_uri: str | None = None,
 ) -> ArtifactRepository:
     """The directory at a URI, to write to and read from.
 
@@ -168,7 +171,7 @@ def get_artifact_repository(
         tracking_uri: The store; the current one by default.
         registry_uri: The store of registered models; the same by default.
     """
-    repository, path = _place(artifact_uri, None, None, tracking_uri)
+    repository, path = _place(artifact_uri, None, None, tracking_uri, registry_uri)
     if not path:
         return repository
     return open_repository(below(repository.uri, path), tracking_uri=tracking_uri or context.get_tracking_uri())
@@ -186,13 +189,17 @@ def _read(artifact_uri: str) -> bytes:
 
 
 def _place(
-    artifact_uri: str | os.PathLike[str] | None, run_id: str | None, artifact_path: str | None, tracking_uri: str | None
+    artifact_uri: str | os.PathLike[str] | None,
+    run_id: str | None,
+    artifact_path: str | None,
+    tracking_uri: str | None,
+    registry_uri: str | None = None,
 ) -> tuple[ArtifactRepository, str]:
     """The repository that something is in, and its path there; a `/` at the end of that stays."""
     if run_id is None and artifact_uri is not None:
         if artifact_path is not None:
             raise InvalidParameterError("`artifact_path` cannot be specified if `artifact_uri` is specified")
-        return _place_of_uri(_uri_text(artifact_uri), Client(tracking_uri))
+        return _place_of_uri(_uri_text(artifact_uri), Client(tracking_uri, registry_uri))
     if run_id is None or artifact_uri is not None:
         raise InvalidParameterError(
             "Exactly one of `run_id` or `artifact_uri` must be specified:"
@@ -202,15 +209,16 @@ def _place(
 
 
 def _place_of_uri(uri: str, client: Client) -> tuple[ArtifactRepository, str]:
-    if uri.startswith(("runs:", "models:")):
-        found = _OURS(uri)
+    if uri.startswith("runs:"):
+        found = _OF_RUN(uri)
         if found is None:
-            raise InvalidParameterError(
-                f"Not a proper {uri.partition(':')[0]}:/ URI: {uri}. It must be of the form 'runs:/<run_id>/path' or"
-                " 'models:/<model_id>/path'"
-            )
-        kind, an_id, path = found.groups()
-        return (client.run_repository if kind == "runs" else client.model_repository)(an_id), path
+            raise InvalidParameterError(f"Not a proper runs:/ URI: {uri}. It must be of the form 'runs:/<run_id>/path'")
+        return client.run_repository(found[1]), found[2]
+    if uri.startswith("models:"):
+        meant = parse_model_uri(uri)
+        if meant.model_id is not None:
+            return client.model_repository(meant.model_id), meant.path
+        return client.version_repository(uri), meant.path
     directory, name = _split(uri)
     return open_repository(directory, tracking_uri=client.tracking_uri), name
 

@@ -6,13 +6,14 @@ from otflow.client.experiments import ExperimentClient
 from otflow.client.media import MediaClient
 from otflow.client.models import ModelClient
 from otflow.client.prompts import PromptClient
+from otflow.client.registry import RegistryClient
 from otflow.client.runs import RunClient
 from otflow.client.traces import TraceClient
 
 __all__ = ["Client", "MlflowClient"]
 
 
-class Client(TraceClient, ExperimentClient, RunClient, MediaClient, ModelClient, PromptClient):
+class Client(TraceClient, ExperimentClient, RunClient, MediaClient, ModelClient, RegistryClient, PromptClient):
     """The object API over one store, independent of what is active in the process.
 
     Args:

@@ -31,7 +31,7 @@ class ModelUri:
         version: The number of the version, as it is written.
         alias: The alias; `latest` is one.
         stage: The stage.
-        path: What of its artifacts, relative to them; empty for all.
+        path: What of its artifacts, relative to them; empty for all. A `/` at its end stays.
     """
 
     model_id: str | None = None
@@ -52,16 +52,16 @@ def parse_model_uri(uri: str) -> ModelUri:
     first, _, behind = rest.partition("/")
     aliased = _ALIAS(first)
     if aliased is not None:
-        return ModelUri(name=aliased[1], alias=aliased[2], path=behind.strip("/"))
+        return ModelUri(name=aliased[1], alias=aliased[2], path=behind.lstrip("/"))
     if not first or "@" in first:
         raise InvalidParameterError(f"Not a proper models:/ URI: {uri}. Models URIs must be of the form {_FORMS}.")
     which, _, path = behind.partition("/")
     if not which:
         return ModelUri(model_id=first)
     if _MODEL_ID(first):
-        return ModelUri(model_id=first, path=behind.strip("/"))
+        return ModelUri(model_id=first, path=behind.lstrip("/"))
     if which.isascii() and which.isdigit():
-        return ModelUri(name=first, version=which, path=path.strip("/"))
+        return ModelUri(name=first, version=which, path=path.lstrip("/"))
     if which.lower() == LATEST:
-        return ModelUri(name=first, alias=LATEST, path=path.strip("/"))
-    return ModelUri(name=first, stage=which, path=path.strip("/"))
+        return ModelUri(name=first, alias=LATEST, path=path.lstrip("/"))
+    return ModelUri(name=first, stage=which, path=path.lstrip("/"))

@@ -259,12 +259,14 @@ def check_run(store: Store, run_id: str, where: Sequence[str]) -> None:
         )
 
 
-def all_pages(fetch: Callable[[int, str | None], Page[_T]], max_results: int | None) -> list[_T]:
+def all_pages(
+    fetch: Callable[[int, str | None], Page[_T]], max_results: int | None, page_size: int = PAGE_SIZE
+) -> list[_T]:
     """The results of a search page by page, up to `max_results`."""
     results: list[_T] = []
     token: str | None = None
     while max_results is None or len(results) < max_results:
-        left = PAGE_SIZE if max_results is None else min(PAGE_SIZE, max_results - len(results))
+        left = page_size if max_results is None else min(page_size, max_results - len(results))
         page = fetch(left, token)
         results.extend(page)
         token = page.token

@@ -266,7 +266,7 @@ def _resolved(session: Session, workspace: str, source: str) -> str:
             )
             model, version = find_version(session, workspace, uri.name, named.version)
         found = _place(session, model, version)
-    return f"{found.rstrip('/')}/{uri.path}" if uri.path else found
+    return f"{found.rstrip('/')}/{uri.path.rstrip('/')}" if uri.path else found
 
 
 # -- changing ------------------------------------------------------------------------------------------
