@@ -192,8 +192,26 @@ class PromptVersion(PlainEntity):
         """
         import difflib
 
-        lines = difflib.unified_diff(_lines(self), _lines(other), self.uri, other.uri, n=context, lineterm="")
+        lines = difflib.unified_diff(self.lines(), other.lines(), self.uri, other.uri, n=context, lineterm="")
         return "\n".join(lines)
+
+    def lines(self) -> list[str]:
+        """The template with response format and model config as lines of text, one for each line of a message."""
+        if isinstance(self.template, str):
+            lines = self.template.splitlines()
+        else:
+            lines: list[str] = []
+            for message in self.template:
+                content = message["content"]
+                text = content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False)
+                rest = {key: value for key, value in message.items() if key not in ("role", "content")}
+                lines += [f"[{message['role']}]", *text.splitlines()]
+                if rest:
+                    lines += json.dumps(rest, indent=2, ensure_ascii=False).splitlines()
+        for title, part in (("response_format", self.response_format), ("model_config", self.model_config)):
+            if part is not None:
+                lines += [f"[{title}]", *json.dumps(part, indent=2, ensure_ascii=False, sort_keys=True).splitlines()]
+        return lines
 
     @classmethod
     def from_dictionary(cls, the_dict: Mapping[str, Any]) -> PromptVersion:
@@ -252,22 +270,3 @@ def _model_config(config: object) -> dict[str, Any]:
     from otflow.entities.model_registry.prompt_model_config import checked_model_config
 
     return checked_model_config(config)
-
-
-def _lines(prompt: PromptVersion) -> list[str]:
-    """The version as lines of text, one for each line of a message."""
-    if isinstance(prompt.template, str):
-        lines = prompt.template.splitlines()
-    else:
-        lines: list[str] = []
-        for message in prompt.template:
-            content = message["content"]
-            text = content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False)
-            rest = {key: value for key, value in message.items() if key not in ("role", "content")}
-            lines += [f"[{message['role']}]", *text.splitlines()]
-            if rest:
-                lines += json.dumps(rest, indent=2, ensure_ascii=False).splitlines()
-    for title, part in (("response_format", prompt.response_format), ("model_config", prompt.model_config)):
-        if part is not None:
-            lines += [f"[{title}]", *json.dumps(part, indent=2, ensure_ascii=False, sort_keys=True).splitlines()]
-    return lines
