@@ -159,8 +159,8 @@ def search_prompts(filter_string: str | None = None, max_results: int | None = N
     Example:
         >>> import otflow
         >>> prompt = otflow.register_prompt("summary", "Sum up: {{ text }}", tags={"team": "search"})
-        >>> [prompt.name for prompt in otflow.search_prompts("tags.team = 'search'")]
-        ['summary']
+        >>> otflow.search_prompts("tags.team = 'search'")[0].name
+        'summary'
     """
     client = Client()
     return all_pages(lambda size, token: client.search_prompts(filter_string, size, token), max_results)

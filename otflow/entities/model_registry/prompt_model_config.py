@@ -15,7 +15,7 @@ __all__ = ["PromptModelConfig", "checked_model_config"]
 class PromptModelConfig(BaseModel):
     """How a prompt is to be sent to a model.
 
-    Args:
+    Attributes:
         provider: Who runs the model, such as `"openai"`.
         model_name: The name of the model.
         temperature: How random the answer is, 0 or more.

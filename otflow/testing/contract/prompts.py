@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from otflow.entities import TraceState
 from otflow.entities.model_registry import ModelVersion, PromptVersion
 from otflow.errors import AlreadyExistsError, InvalidParameterError, NotFoundError
 from otflow.search.prompt_fields import as_models, as_versions
-from otflow.semconv import PromptKey, RunKey
-from otflow.store.interface import Store
+from otflow.semconv import PromptKey, RunKey, Tag
+from otflow.store.interface import Store, TraceWrite
+from otflow.wire.prompt_links import linked_prompts, linked_text
 from otflow.wire.prompts import SOURCE, model_tags, prompt_from_version, version_tags
 
 __all__ = ["PromptContract"]
@@ -172,6 +174,23 @@ class PromptContract:
         with ThreadPoolExecutor(4) as threads:
             made = list(threads.map(lambda number: int(_add(store, name, f"text {number}").version), range(8)))
         assert sorted(made) == list(range(2, 10))
+
+    def test_traces_are_written_with_the_prompts_that_they_used(self, store: Store):
+        experiment_id = store.create_experiment(uuid.uuid4().hex)
+        trace_id, name = f"tr-{uuid.uuid4().hex}", _name()
+        # Two processes of one trace each know of their own prompts; what is said again changes nothing.
+        for state, linked in (
+            (TraceState.IN_PROGRESS, [(name, "1")]),
+            (TraceState.OK, [(name, "2"), (name, "1")]),
+            (TraceState.OK, [(name, "2")]),
+        ):
+            tags: dict[str, str | None] = {Tag.LINKED_PROMPTS: linked_text(linked)}
+            store.write_traces([TraceWrite(trace_id, experiment_id, 1_790_000_000_000_000_000, state, tags=tags)], [])
+        listed = linked_prompts(store.get_trace_info(trace_id).tags[Tag.LINKED_PROMPTS])
+        assert sorted(listed) == [(name, "1"), (name, "2")]
+        for version, found in (("1", [trace_id]), ("2", [trace_id]), ("3", [])):
+            page = store.search_traces([experiment_id], filter_string=f"prompt = '{name}/{version}'")
+            assert [trace.info.trace_id for trace in page] == found
 
     def test_runs_are_linked_to_prompts(self, store: Store):
         run_id = store.create_run(store.create_experiment(uuid.uuid4().hex)).info.run_id
