@@ -6,8 +6,8 @@ of one workspace never share a name. The argument `prompt` of a method says what
 prompt; False, that of no prompt; None, either. Where it is not, that is as if nothing had the name.
 **Names.** Names, aliases and keys that are not allowed raise `InvalidParameterError`; the rules are in
 `otflow.store.registry_validation`.
-**Versions** of a name count from 1: whatever the number of writers, each gets the number behind the highest that is
-there, without gaps, and nobody sees an error of the database for it.
+**Versions** of a name count from 1: whatever the number of writers, each gets the number behind the highest that ever
+was given out, and nobody sees an error of the database for it. The number of a deleted version is not given out again.
 **Round trips.** A method is one transaction over SQL, and one request over HTTP where MLflow's REST API has one.
 """
 

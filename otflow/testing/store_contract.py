@@ -20,6 +20,8 @@ from otflow.testing.contract.large import LargeContract
 from otflow.testing.contract.models import LoggedModelContract
 from otflow.testing.contract.prompts import PromptContract
 from otflow.testing.contract.reading import DeletingContract, ReadingContract
+from otflow.testing.contract.registry import RegistryContract
+from otflow.testing.contract.registry_search import RegistrySearchContract
 from otflow.testing.contract.run_search import RunSearchContract
 from otflow.testing.contract.runs import RunContract
 from otflow.testing.contract.searching import FilterContract, PageContract
@@ -42,6 +44,8 @@ class StoreContract(
     RunContract,
     RunSearchContract,
     LoggedModelContract,
+    RegistryContract,
+    RegistrySearchContract,
     PromptContract,
 ):
     """What every store does. A subclass brings a fixture `store`."""

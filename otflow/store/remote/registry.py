@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from otflow.entities.model_registry import ModelVersion, RegisteredModel
 from otflow.entities.page import Page
-from otflow.errors import AlreadyExistsError, InvalidParameterError, NotFoundError
+from otflow.errors import AlreadyExistsError, InvalidParameterError, NotFoundError, OtflowError
 from otflow.search.grammar import parse_filter, parse_order_by
-from otflow.search.registry_fields import REGISTERED_MODEL_FIELDS, VERSION_FIELDS, RegisteredModelField, VersionField
+from otflow.search.registry_fields import REGISTERED_MODEL_FIELDS, VERSION_FIELDS, RegisteredModelField
 from otflow.search.tree import Comparison, Entity, Op, to_text
 from otflow.semconv import PromptKey, RegistryKey
 from otflow.store import validation
@@ -50,7 +50,6 @@ __all__ = ["Kinds", "RemoteRegistry"]
 
 _KNOWN: Final = 1024
 _NO_PROMPT: Final = Comparison(RegisteredModelField.TAG, RegistryKey.IS_PROMPT, Op.NE, "true")
-_PROMPT: Final = Comparison(VersionField.TAG, RegistryKey.IS_PROMPT, Op.EQ, "true")
 
 
 class Kinds:
@@ -219,16 +218,12 @@ class RemoteRegistry(RegistryStore):
     def get_latest_version(self, name: str, *, prompt: bool | None = None) -> ModelVersion:
         if prompt:
             return self._latest_of_prompt(name)
-        kind = self._kind(name) if prompt is None else self._named(name, prompt)
-        asked = [Comparison(VersionField.NAME, "", Op.EQ, check_name(name)), *([_PROMPT] if kind else [])]
-        query = {"filter": to_text(asked), "order_by": ["version_number DESC"], "max_results": 1}
-        answer = self._http.call(endpoints.SEARCH_MODEL_VERSIONS, query=query)
-        found = members(answer, "model_versions", "list of model versions")
+        self._named(name, prompt)
+        # The latest of all is the latest of its stage.
+        found = self.get_latest_versions(name)
         if not found:
-            self._kinds.forget(name)
-            raise NotFoundError(f"{'Prompt' if kind else 'Registered Model'} with name={name} has no versions")
-        # A search tells nothing of aliases.
-        return self.get_model_version(name, version_from_json(found[0]).version, prompt=prompt)  # pyright: ignore[reportArgumentType]
+            raise NotFoundError(f"{'Prompt' if prompt else 'Registered Model'} with name={name} has no versions")
+        return found[-1]
 
     def create_model_version(
         self,
@@ -248,18 +243,18 @@ class RemoteRegistry(RegistryStore):
     ) -> ModelVersion:
         body = _given(
             name=check_name(name),
-            # The server looks for what `source` means itself, and need not know it.
+            # The server looks for both `source` and the logged model: where it cannot know them, it gets neither.
             source=check_text("source", source) if storage_location is None else storage_location,
             run_id=check_text("run_id", run_id),
             tags=pairs_to_json(check_tags(tags)),
             run_link=check_text("run_link", run_link),
             description=check_text("description", description),
-            model_id=check_text("model_id", model_id),
+            model_id=check_text("model_id", model_id) if storage_location is None else None,
         )
         made_with = check_tags(model_tags) | ({RegistryKey.IS_PROMPT: "true"} if prompt else {})
         try:
             self._require_kind(name, prompt, conflict=create_model)
-            made = self._one_version(endpoints.CREATE_MODEL_VERSION, body=body)
+            made = self._add(body)
         except NotFoundError:
             self._kinds.forget(name)
             if not create_model:
@@ -267,7 +262,7 @@ class RemoteRegistry(RegistryStore):
             with suppress(AlreadyExistsError):  # somebody else has made it meanwhile
                 self.create_registered_model(name, tags=made_with, description=model_description)
             self._require_kind(name, prompt, conflict=True)
-            made = self._one_version(endpoints.CREATE_MODEL_VERSION, body=body)
+            made = self._add(body)
         if create_model and model_tags:
             self._add_tags(name, made_with)
         return made
@@ -275,6 +270,15 @@ class RemoteRegistry(RegistryStore):
     def link_prompt_to_experiment(self, name: str, experiment_id: str) -> None:
         self._named(name, True)
         self._add_tags(name, {PromptKey.EXPERIMENT_IDS: with_experiments(None, [experiment_id])})
+
+    def _add(self, body: Json) -> ModelVersion:
+        try:
+            return self._one_version(endpoints.CREATE_MODEL_VERSION, body=body)
+        except OtflowError as error:
+            if error.error_code == "INTERNAL_ERROR" and "Unable to fetch model" in error.message:
+                # How MLflow's server says that there is nothing at a source `models:/…`.
+                raise InvalidParameterError(error.message) from None
+            raise
 
     def get_model_version(self, name: str, version: str, *, prompt: bool | None = None) -> ModelVersion:
         query = _version(name, version)

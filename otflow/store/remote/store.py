@@ -90,6 +90,7 @@ class RemoteStore(RemoteRuns, RemoteModels, RemoteRegistry, Store):
     def after_fork_in_child(self) -> None:
         self._http.after_fork_in_child()
         self._writing = threading.Lock()
+        self._kinds = Kinds()
 
     # -- writing -----------------------------------------------------------------------------------
 

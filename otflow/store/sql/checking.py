@@ -56,6 +56,13 @@ _OF_RUNS: Final = (
     ("logged_model_metrics", "points of metrics of logged models"),
 )
 """Tables whose column `run` is the number of a run, with what is in them."""
+_OF_MODELS: Final = (
+    ("registered_model_tags", "tags"),
+    ("registered_model_aliases", "aliases"),
+    ("model_versions", "versions"),
+)
+"""Tables whose column `model` is the number of a registered model, with what is in them."""
+_OF_VERSIONS: Final = (("model_version_tags", "tags"), ("registered_model_aliases", "aliases"))
 _BROKEN: Final = (
     (
         "content_uses",
@@ -77,6 +84,30 @@ _BROKEN: Final = (
             f"{what} of runs that are not there, by their numbers",
         )
         for table, what in _OF_RUNS
+    ),
+    *(
+        (
+            table,
+            "model",
+            "NOT EXISTS (SELECT 1 FROM registered_models o WHERE o.number = c.model)",
+            f"{what} of registered models that are not there, by their numbers",
+        )
+        for table, what in _OF_MODELS
+    ),
+    *(
+        (
+            table,
+            "model",
+            "NOT EXISTS (SELECT 1 FROM model_versions o WHERE o.model = c.model AND o.version = c.version)",
+            f"{what} of versions that are not there, by the numbers of their registered models",
+        )
+        for table, what in _OF_VERSIONS
+    ),
+    (
+        "model_versions",
+        "model",
+        "EXISTS (SELECT 1 FROM registered_models o WHERE o.number = c.model AND o.last_version < c.version)",
+        "versions whose number would be given out again, by the numbers of their registered models",
     ),
     (
         "run_datasets",

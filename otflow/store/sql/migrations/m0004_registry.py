@@ -2,7 +2,8 @@
 
 A prompt is a registered model with `is_prompt` set, as on the wire, where the tag `mlflow.prompt.is_prompt` says so:
 the two share their names. Models have numbers, by which what hangs on them refers to them, so that to rename one is to
-change one row. Versions count from 1 in each model, whatever the number of writers: who adds one locks the model's row.
+change one row. Versions count from 1 in each model, whatever the number of writers: who adds one raises
+`last_version`, which the others wait for; numbers of deleted versions are not given out again.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def statements(dialect: Dialect) -> list[str]:
             is_prompt INTEGER NOT NULL,
             description {text},
             deployment_job_id {text},
+            last_version BIGINT NOT NULL DEFAULT 0,
             creation_time_ms BIGINT NOT NULL,
             last_update_time_ms BIGINT NOT NULL,
             UNIQUE (workspace, name))""",

@@ -102,16 +102,13 @@ def load_versions(session: Session, workspace: str, rows: Sequence[Row]) -> list
     keys = [(row[0], row[2]) for row in rows]
     tags: dict[tuple[int, int], dict[str, str]] = {}
     aliases: dict[tuple[int, int], list[str]] = {}
-    for model, version, key, value in _select_in(
-        session,
-        "SELECT model, version, key, value FROM model_version_tags WHERE (model, version) IN {} ORDER BY key",
-        keys,
-    ):
+    for model, version, key, value in _tags(session, keys):
         tags.setdefault((model, version), {})[key] = value
-    for model, version, alias in _select_in(
+    # Of all versions of the models: a model has few aliases.
+    for model, version, alias in select_in(
         session,
-        "SELECT model, version, alias FROM registered_model_aliases WHERE (model, version) IN {} ORDER BY alias",
-        keys,
+        "SELECT model, version, alias FROM registered_model_aliases WHERE model IN {} ORDER BY model, alias",
+        list({model for model, _ in keys}),
     ):
         aliases.setdefault((model, version), []).append(alias)
     return [
@@ -137,9 +134,13 @@ def load_versions(session: Session, workspace: str, rows: Sequence[Row]) -> list
     ]
 
 
-def _select_in(session: Session, statement: str, keys: Sequence[tuple[int, int]]) -> list[Row]:
+def _tags(session: Session, keys: Sequence[tuple[int, int]]) -> list[Row]:
+    """The tags of versions. Each version is looked up in the primary key, which neither database does with IN."""
     rows: list[Row] = []
     for chunk in in_chunks(keys, 2):
-        found = f"(VALUES {values(2, len(chunk))})"
-        rows += session.all(statement.format(found), [part for key in chunk for part in key])
+        rows += session.all(
+            f"SELECT t.model, t.version, t.key, t.value FROM (VALUES {values(2, len(chunk))}) k"
+            " CROSS JOIN model_version_tags t WHERE t.model = k.column1 AND t.version = k.column2 ORDER BY t.key",
+            [part for key in chunk for part in key],
+        )
     return rows

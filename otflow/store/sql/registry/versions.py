@@ -55,7 +55,6 @@ _INSERTED: Final = (
     "version", "model", "description", "current_stage", "source", "storage_location", "run_id", "run_link", "model_id",
     "status", "creation_time_ms", "last_update_time_ms",
 )  # fmt: skip
-_NEXT: Final = "(SELECT COALESCE(MAX(version), 0) + 1 FROM model_versions WHERE model = ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,19 +192,22 @@ def create(session: Session, workspace: str, draft: Draft) -> ModelVersion:
         storage = _resolved(session, workspace, draft.source)
     now = now_ms()
     number: int = session.all(
-        f"INSERT INTO model_versions ({', '.join(_INSERTED)})"
-        f" VALUES ({_NEXT}, {', '.join('?' * (len(_INSERTED) - 1))}) RETURNING version",
+        "UPDATE registered_models SET last_version = last_version + 1, last_update_time_ms = ? WHERE number = ?"
+        " RETURNING last_version",
+        (now, model.number),
+    )[0][0]
+    session.run(
+        f"INSERT INTO model_versions ({', '.join(_INSERTED)}) VALUES ({', '.join('?' * len(_INSERTED))})",
         (
-            model.number, model.number, draft.description, "None", draft.source, storage, draft.run_id, draft.run_link,
+            number, model.number, draft.description, "None", draft.source, storage, draft.run_id, draft.run_link,
             draft.model_id, "READY", now, now,
         ),
-    )[0][0]  # fmt: skip
+    )  # fmt: skip
     insert_rows(
         session,
         "INSERT INTO model_version_tags (model, version, key, value) VALUES {}",
         [(model.number, number, key, value) for key, value in draft.tags.items()],
     )
-    models.touch(session, model, now)
     version = ModelVersion(
         name=model.name,
         version=number,
