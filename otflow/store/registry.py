@@ -123,8 +123,8 @@ class RegistryStore(ABC):
             model_id: The logged model that it is.
             storage_location: Where the artifacts are; at `source` by default.
             create_model: Make the registered model in the same transaction where there is none.
-            model_tags: The tags of a registered model that is made for it. Where there is one and `create_model` is
-                True, they are set on it; of `_mlflow_experiment_ids` the ids are added.
+            model_tags: The tags of a registered model that is made for it. A prompt that is there gets them too, where
+                `create_model` is True; those in its tag `_mlflow_experiment_ids` stay.
             model_description: What a registered model is that is made for it.
             prompt: What the name must be; see above. A model that is made for it is a prompt where this is True.
 

@@ -76,10 +76,10 @@ class Kinds:
                 self._known.move_to_end(name)
             return known
 
-    def note(self, name: str, kind: bool, tags: Mapping[str, str]) -> None:
-        """Note whether a name is that of a prompt, and its tags."""
+    def note(self, name: str, kind: bool, tags: Mapping[str, str] | None = None) -> None:
+        """Note whether a name is that of a prompt, and its tags where they are seen."""
         with self._lock:
-            self._known[name] = (kind, dict(tags))
+            self._known[name] = (kind, None if tags is None else dict(tags))
             self._known.move_to_end(name)
             if len(self._known) > _KNOWN:
                 self._known.popitem(last=False)
@@ -263,7 +263,7 @@ class RemoteRegistry(RegistryStore):
                 self.create_registered_model(name, tags=made_with, description=model_description)
             self._require_kind(name, prompt, conflict=True)
             made = self._add(body)
-        if create_model and model_tags:
+        if create_model and prompt and model_tags:
             self._add_tags(name, made_with)
         return made
 

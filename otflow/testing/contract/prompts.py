@@ -171,8 +171,12 @@ class PromptContract:
     def test_versions_that_are_added_at_once_count_on(self, store: Store):
         name = _name()
         _add(store, name, "first")
+
+        def add(number: int) -> int:
+            return int(_add(store, name, f"text {number}").version)
+
         with ThreadPoolExecutor(4) as threads:
-            made = list(threads.map(lambda number: int(_add(store, name, f"text {number}").version), range(8)))
+            made = list(threads.map(add, range(8)))
         assert sorted(made) == list(range(2, 10))
 
     def test_traces_are_written_with_the_prompts_that_they_used(self, store: Store):

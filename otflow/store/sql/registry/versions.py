@@ -247,7 +247,7 @@ def _home(session: Session, workspace: str, draft: Draft) -> Named:
         if draft.create_model:
             raise taken(draft.name, by_prompt=model.is_prompt, for_prompt=bool(draft.prompt))
         raise absent_model(draft.name)
-    if draft.create_model:
+    if draft.create_model and draft.prompt:
         models.add_tags(session, workspace, model, draft.model_tags)
     return model
 
