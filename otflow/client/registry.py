@@ -273,7 +273,7 @@ class RegistryClient(Connected):
             return registry.get_model_version(meant.name, meant.version, prompt=False)
         if meant.stage is None:
             raise InvalidParameterError(f"{uri} means a logged model; a version of a registered model is needed")
-        found = registry.get_latest_versions(meant.name, [meant.stage])
+        found = registry.get_latest_versions(meant.name, [meant.stage], prompt=False)
         if not found:
             raise NotFoundError(f"No versions of model with name '{meant.name}' and stage '{meant.stage}' found")
         return found[0]
@@ -375,7 +375,7 @@ class RegistryClient(Connected):
         warnings.warn(
             f"The `stage` parameter of the `{method}` API is deprecated. {_STAGES_GO}.", FutureWarning, stacklevel=3
         )
-        found = self._registry().get_latest_versions(name, [stage])
+        found = self._registry().get_latest_versions(name, [stage], prompt=False)
         if not found:
             raise NotFoundError(f"Could not find any model version for {stage} stage")
         return str(found[0].version)
@@ -390,7 +390,7 @@ class RegistryClient(Connected):
             InvalidParameterError: no such stage.
         """
         _warn_of_stages("get_latest_versions")
-        return self._registry().get_latest_versions(name, stages)
+        return self._registry().get_latest_versions(name, stages, prompt=False)
 
     def transition_model_version_stage(
         self, name: str, version: str, stage: str, archive_existing_versions: bool = False

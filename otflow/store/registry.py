@@ -49,7 +49,10 @@ class RegistryStore(ABC):
     def update_registered_model(
         self, name: str, *, description: str | None = None, deployment_job_id: str | None = None
     ) -> RegisteredModel:
-        """Set the description; None empties it, as in MLflow. Raises NotFoundError."""
+        """Set the description, and the deployment job where one is given. Raises NotFoundError.
+
+        A description that is None empties it, as in MLflow.
+        """
 
     @abstractmethod
     def delete_registered_model(self, name: str, *, prompt: bool | None = None) -> None:
@@ -68,7 +71,7 @@ class RegistryStore(ABC):
 
     @abstractmethod
     def set_registered_model_tag(self, name: str, key: str, value: str, *, prompt: bool | None = None) -> None:
-        """Set a tag. Raises NotFoundError."""
+        """Set a tag. Raises NotFoundError, InvalidParameterError where it would make a prompt of a model."""
 
     @abstractmethod
     def delete_registered_model_tag(self, name: str, key: str, *, prompt: bool | None = None) -> None:
@@ -87,8 +90,10 @@ class RegistryStore(ABC):
         """The version that an alias means. Raises NotFoundError, InvalidParameterError for an alias that is none."""
 
     @abstractmethod
-    def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
-        """The latest version of each stage, or of those named."""
+    def get_latest_versions(
+        self, name: str, stages: Sequence[str] | None = None, *, prompt: bool | None = None
+    ) -> list[ModelVersion]:
+        """The latest version of each stage, or of those named, by number. Raises NotFoundError."""
 
     @abstractmethod
     def get_latest_version(self, name: str, *, prompt: bool | None = None) -> ModelVersion:
@@ -115,13 +120,14 @@ class RegistryStore(ABC):
 
         Args:
             name: The registered model.
-            source: The URI that it was registered from, as it was given.
+            source: The URI that it was registered from, as it was given. What a `models:/` URI means is settled now.
             run_id: The run that made the model.
             tags: Its first tags.
             run_link: Where that run can be looked at.
             description: What it is.
             model_id: The logged model that it is.
-            storage_location: Where the artifacts are; at `source` by default.
+            storage_location: Where the artifacts are, where the store cannot know what `source` means; at `source` by
+                default.
             create_model: Make the registered model in the same transaction where there is none.
             model_tags: The tags of a registered model that is made for it. A prompt that is there gets them too, where
                 `create_model` is True; those in its tag `_mlflow_experiment_ids` stay.
@@ -129,7 +135,7 @@ class RegistryStore(ABC):
             prompt: What the name must be; see above. A model that is made for it is a prompt where this is True.
 
         Raises:
-            NotFoundError: no such registered model, and `create_model` is False.
+            NotFoundError: no such registered model, and `create_model` is False; nothing at a source `models:/…`.
             AlreadyExistsError: `create_model` is True, and the name is one of what `prompt` says it must not be.
         """
 
@@ -139,7 +145,7 @@ class RegistryStore(ABC):
 
     @abstractmethod
     def update_model_version(self, name: str, version: str, *, description: str | None = None) -> ModelVersion:
-        """Set the description of a version. Raises NotFoundError."""
+        """Set the description of a version. Raises NotFoundError, InvalidParameterError where there is none."""
 
     @abstractmethod
     def transition_model_version_stage(

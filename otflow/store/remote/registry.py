@@ -209,8 +209,11 @@ class RemoteRegistry(RegistryStore):
         self._named(name, prompt)
         return self._one_version(endpoints.GET_MODEL_VERSION_BY_ALIAS, query=query)
 
-    def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
+    def get_latest_versions(
+        self, name: str, stages: Sequence[str] | None = None, *, prompt: bool | None = None
+    ) -> list[ModelVersion]:
         body = _given(name=check_name(name), stages=check_stages(stages))
+        self._named(name, prompt)
         answer = self._http.call(endpoints.GET_LATEST_VERSIONS, body=body)
         found = members(answer, "model_versions", "list of model versions")
         return sorted((version_from_json(data) for data in found), key=lambda version: int(version.version))
@@ -218,9 +221,8 @@ class RemoteRegistry(RegistryStore):
     def get_latest_version(self, name: str, *, prompt: bool | None = None) -> ModelVersion:
         if prompt:
             return self._latest_of_prompt(name)
-        self._named(name, prompt)
         # The latest of all is the latest of its stage.
-        found = self.get_latest_versions(name)
+        found = self.get_latest_versions(name, prompt=prompt)
         if not found:
             raise NotFoundError(f"{'Prompt' if prompt else 'Registered Model'} with name={name} has no versions")
         return found[-1]

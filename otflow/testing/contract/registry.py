@@ -55,6 +55,7 @@ _BY_KIND: Final[dict[str, _Kind]] = {
     "by alias": lambda store, name, prompt: store.get_model_version_by_alias(name, "a", prompt=prompt),
     "delete alias": lambda store, name, prompt: store.delete_registered_model_alias(name, "a", prompt=prompt),
     "latest": lambda store, name, prompt: store.get_latest_version(name, prompt=prompt),
+    "latest of stages": lambda store, name, prompt: store.get_latest_versions(name, prompt=prompt),
     "version": lambda store, name, prompt: store.get_model_version(name, "1", prompt=prompt),
     "set tag of version": lambda store, name, prompt: store.set_model_version_tag(name, "1", "k", "v", prompt=prompt),
     "delete tag of version": lambda store, name, prompt: store.delete_model_version_tag(name, "1", "k", prompt=prompt),

@@ -91,8 +91,10 @@ class SqlRegistry(RegistryPart, RegistryStore):
     def get_model_version_by_alias(self, name: str, alias: str, *, prompt: bool | None = None) -> ModelVersion:
         return self._see(lambda session: versions.by_alias(session, self._workspace, name, alias, prompt))
 
-    def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
-        return self._see(lambda session: versions.of_stages(session, self._workspace, name, stages))
+    def get_latest_versions(
+        self, name: str, stages: Sequence[str] | None = None, *, prompt: bool | None = None
+    ) -> list[ModelVersion]:
+        return self._see(lambda session: versions.of_stages(session, self._workspace, name, stages, prompt))
 
     def get_latest_version(self, name: str, *, prompt: bool | None = None) -> ModelVersion:
         return self._see(lambda session: versions.latest(session, self._workspace, name, prompt))

@@ -113,16 +113,18 @@ def by_alias(session: Session, workspace: str, name: str, alias: str, prompt: bo
     return _one(session, workspace, model, row[0])
 
 
-def of_stages(session: Session, workspace: str, name: str, stages: Sequence[str] | None) -> list[ModelVersion]:
+def of_stages(
+    session: Session, workspace: str, name: str, stages: Sequence[str] | None, prompt: bool | None
+) -> list[ModelVersion]:
     """The latest version of each stage, by number."""
     asked = check_stages(stages)
-    model = find(session, workspace, name)
+    model = find(session, workspace, name, prompt)
     rows = latest_rows(session, [model.number])
     return load_versions(session, workspace, [row for row in rows if asked is None or row[5] in asked])
 
 
 def _of_stage(session: Session, workspace: str, name: str, stage: str | None) -> ModelVersion:
-    found = of_stages(session, workspace, name, [stage or ""])
+    found = of_stages(session, workspace, name, [stage or ""], None)
     if not found:
         raise NotFoundError(f"No versions of model with name '{name}' and stage '{stage}' found")
     return found[0]
