@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from otflow import artifacts, compat, data, entities, exceptions, genai, models, system_metrics, testing, tracing
+    from otflow import (
+        artifacts,
+        compat,
+        data,
+        entities,
+        exceptions,
+        genai,
+        models,
+        projects,
+        system_metrics,
+        testing,
+        tracing,
+    )
     from otflow.client import Client, MlflowClient
     from otflow.client.async_logging import RunOperations
     from otflow.context import (
@@ -21,11 +33,13 @@ if TYPE_CHECKING:
         is_tracking_uri_set,
         set_registry_uri,
         set_tracking_uri,
+        set_workspace,
     )
     from otflow.entities import Span, SpanType, Trace
     from otflow.errors import OtflowError
     from otflow.evaluation.thresholds import validate_evaluation_results
     from otflow.files.images import Image
+    from otflow.projects.running import run
     from otflow.system_metrics import (
         disable_system_metrics_logging,
         enable_system_metrics_logging,
@@ -125,12 +139,20 @@ if TYPE_CHECKING:
         set_tag,
         set_tags,
     )
+    from otflow.tracking.workspaces import (
+        create_workspace,
+        delete_workspace,
+        get_workspace,
+        list_workspaces,
+        update_workspace,
+    )
 
 _HOMES: dict[str, str] = {
     name: module
     for module, names in {
         "otflow.client": "Client MlflowClient",
-        "otflow.context": "get_registry_uri get_tracking_uri is_tracking_uri_set set_registry_uri set_tracking_uri",
+        "otflow.context": "get_registry_uri get_tracking_uri is_tracking_uri_set set_registry_uri set_tracking_uri "
+        "set_workspace",
         "otflow.entities": "Span SpanType Trace",
         "otflow.errors": "OtflowError",
         "otflow.tracing.annotations": "delete_assessment delete_trace_tag get_assessment log_assessment "
@@ -162,10 +184,13 @@ _HOMES: dict[str, str] = {
         "set_model_version_tag",
         "otflow.evaluation.thresholds": "validate_evaluation_results",
         "otflow.files.images": "Image",
+        "otflow.projects.running": "run",
         "otflow.tracking.media": "flush_artifact_async_logging load_table log_figure log_image log_table",
         "otflow.tracking.prompts": "delete_prompt_alias load_prompt register_prompt search_prompts set_prompt_alias",
         "otflow.tracking.runs": "ActiveRun active_run delete_run end_run get_parent_run get_run "
         "last_active_run search_runs start_run",
+        "otflow.tracking.workspaces": "create_workspace delete_workspace get_workspace list_workspaces "
+        "update_workspace",
         "otflow.tracking.values": "delete_tag flush_async_logging log_metric log_metrics log_param log_params "
         "set_tag set_tags",
     }.items()
@@ -183,6 +208,7 @@ _ROOMS = frozenset(
         "exceptions",
         "genai",
         "models",
+        "projects",
         "system_metrics",
         "testing",
         "tracing",
@@ -209,6 +235,7 @@ __all__ = [
     "compat",
     "create_experiment",
     "create_external_model",
+    "create_workspace",
     "data",
     "delete_assessment",
     "delete_experiment",
@@ -218,6 +245,7 @@ __all__ = [
     "delete_run",
     "delete_tag",
     "delete_trace_tag",
+    "delete_workspace",
     "disable_system_metrics_logging",
     "doctor",
     "enable_system_metrics_logging",
@@ -243,11 +271,13 @@ __all__ = [
     "get_run",
     "get_trace",
     "get_tracking_uri",
+    "get_workspace",
     "import_checkpoints",
     "initialize_logged_model",
     "is_tracking_uri_set",
     "last_active_run",
     "last_logged_model",
+    "list_workspaces",
     "load_prompt",
     "load_table",
     "log_artifact",
@@ -273,8 +303,10 @@ __all__ = [
     "login",
     "models",
     "override_feedback",
+    "projects",
     "register_model",
     "register_prompt",
+    "run",
     "search_experiments",
     "search_logged_models",
     "search_model_versions",
@@ -299,6 +331,7 @@ __all__ = [
     "set_telemetry_client",
     "set_trace_tag",
     "set_tracking_uri",
+    "set_workspace",
     "start_run",
     "start_span",
     "start_span_no_context",
@@ -308,6 +341,7 @@ __all__ = [
     "tracing",
     "update_assessment",
     "update_current_trace",
+    "update_workspace",
     "validate_evaluation_results",
 ]
 

@@ -174,7 +174,7 @@ def get_artifact_repository(
     repository, path = _place(artifact_uri, None, None, tracking_uri, registry_uri)
     if not path:
         return repository
-    return open_repository(below(repository.uri, path), tracking_uri=tracking_uri or context.get_tracking_uri())
+    return open_repository(below(repository.uri, path), tracking_uri=context.place(tracking_uri))
 
 
 def _read(artifact_uri: str) -> bytes:
@@ -220,7 +220,7 @@ def _place_of_uri(uri: str, client: Client) -> tuple[ArtifactRepository, str]:
             return client.model_repository(meant.model_id), meant.path
         return client.version_repository(uri), meant.path
     directory, name = _split(uri)
-    return open_repository(directory, tracking_uri=client.tracking_uri), name
+    return open_repository(directory, tracking_uri=client.place), name
 
 
 def _split(uri: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ field of one private object, and `reset()` forgets both.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import pathlib
@@ -19,8 +20,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from otflow import config
-from otflow.errors import InvalidParameterError
-from otflow.store.opening import normalize_uri, open_store
+from otflow.errors import AlreadyExistsError, InvalidParameterError
+from otflow.store.opening import in_workspace, normalize_uri, open_store, split_workspace
+from otflow.store.workspace_names import check_workspace_name
+from otflow.store.workspaces import DEFAULT_WORKSPACE
 
 if TYPE_CHECKING:
     from otflow.entities import TraceLocationBase
@@ -46,6 +49,7 @@ __all__ = [
     "model",
     "open_runs",
     "open_stores",
+    "place",
     "reset",
     "run_of_trace",
     "runs",
@@ -53,14 +57,17 @@ __all__ = [
     "set_experiment_id",
     "set_registry_uri",
     "set_tracking_uri",
+    "set_workspace",
     "store",
     "temporary",
+    "workspace",
 ]
 
 T = TypeVar("T")
 
 DEFAULT_EXPERIMENT_ID = "0"
-"""The experiment that always exists; its name is `Default`."""
+"""The experiment that always exists, in the workspace `default`."""
+DEFAULT_EXPERIMENT_NAME = "Default"
 
 
 class Current(Generic[T]):
@@ -150,9 +157,13 @@ class _Process:
         self.lock = threading.RLock()
         self.tracking_uri: str | None = None
         self.registry_uri: str | None = None
-        self.experiment_id: str | None = None
+        self.experiments: dict[str, str] = {}
+        """The experiments that were made active, by place."""
         self.destination: TraceLocationBase | None = None
+        self.workspace: str | None = None
         self.stores: dict[str, Store] = {}
+        self.views: dict[str, Store] = {}
+        """Workspaces of these stores, by place; they share what the stores have open."""
         self.named_experiments: dict[tuple[str, str], str] = {}
         self.environment: dict[config.Setting[Any], str | None] = {}
         """What the variables that `_export` changed were before."""
@@ -166,6 +177,7 @@ open_runs: dict[int, Scope] = {}
 """The runs that are active anywhere in this process, by the identity of their scopes, in the order of their starts."""
 model: Current[Scope | None] = Current("otflow_model", None)
 """The logged model that was made active here."""
+_workspace: Current[str | None] = Current("otflow_workspace", None)
 _destination: ContextVar[TraceLocationBase | None] = ContextVar("otflow_destination", default=None)
 
 
@@ -173,7 +185,11 @@ _destination: ContextVar[TraceLocationBase | None] = ContextVar("otflow_destinat
 
 
 def set_tracking_uri(uri: str | pathlib.Path) -> None:
-    """Make `uri` the store of what follows; see `otflow.set_tracking_uri`."""
+    """Make `uri` the store of what follows, and no experiment the active one where it was another.
+
+    Args:
+        uri: `sqlite:///file.db`, `postgresql://…`, `http(s)://…`, or a directory, as a string or a path.
+    """
     if isinstance(uri, pathlib.Path):
         uri = uri.absolute().as_uri()
     if not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -181,7 +197,8 @@ def set_tracking_uri(uri: str | pathlib.Path) -> None:
     normalize_uri(uri)  # refuses what no store is known for, before anything changes
     if uri != _process.tracking_uri:
         _process.tracking_uri = uri
-        set_experiment_id(None)  # ids mean nothing in another store
+        _process.experiments.clear()  # ids mean nothing in another store
+        _export(config.EXPERIMENT_ID, None)
     _export(config.TRACKING_URI, uri)
 
 
@@ -222,38 +239,103 @@ def get_registry_uri() -> str:
     return _process.registry_uri or config.REGISTRY_URI.get() or get_tracking_uri()
 
 
+# -- the workspace ---------------------------------------------------------------------------------
+
+
+def set_workspace(workspace: str | None) -> None:
+    """Make a workspace the active one: what follows is made and found in it.
+
+    In an asyncio task, and in a thread that is not the main one, it is active there only; elsewhere in the whole
+    process where nothing else was set, and in processes that this one starts. Each workspace has an active experiment
+    of its own. A run that is active stays in its workspace.
+
+    Args:
+        workspace: Its name; None gives up what was set.
+
+    Raises:
+        InvalidParameterError: no workspace can have this name. Whether there is one is found out when it is used.
+
+    Example:
+        >>> import otflow
+        >>> created = otflow.create_workspace("team-red")
+        >>> otflow.set_workspace("team-red")
+        >>> otflow.search_experiments()
+        []
+        >>> otflow.set_workspace(None)
+    """
+    name = None if workspace is None else check_workspace_name(workspace)
+    _workspace.set(name)
+    if threading.current_thread() is threading.main_thread() and not _in_task():
+        _process.workspace = name
+        _export(config.WORKSPACE, name or _process.environment.get(config.WORKSPACE))
+        _export(config.EXPERIMENT_ID, chosen_experiment_id())
+
+
+def workspace() -> str:
+    """The name of the active workspace."""
+    return _workspace.get() or _workspace_of_process()
+
+
+def _workspace_of_process() -> str:
+    """The workspace that is active where none was set, and in processes that this one starts."""
+    return _process.workspace or _named_workspace(config.WORKSPACE.get())
+
+
+@functools.lru_cache(maxsize=8)
+def _named_workspace(text: str | None) -> str:
+    return check_workspace_name(text) if text else DEFAULT_WORKSPACE
+
+
+def place(uri: str | None = None) -> str:
+    """The current place, or the one that a tracking URI means here: with its workspace, the active one by default."""
+    if uri is None:
+        uri = get_tracking_uri()
+    return uri if split_workspace(uri)[1] is not None else in_workspace(uri, workspace())
+
+
+# -- stores that are open --------------------------------------------------------------------------
+
+
 def store(uri: str | None = None) -> Store:
-    """The current store, or the one at `uri`; opened on first use and kept open."""
-    key = normalize_uri(get_tracking_uri() if uri is None else uri)
-    found = _process.stores.get(key)
+    """The store at the current place, or the one at `uri`; opened on first use and kept open."""
+    key = normalize_uri(place() if uri is None else uri)
+    found = _process.stores.get(key) or _process.views.get(key)
     if found is None:
         with _process.lock:
-            found = _process.stores.get(key)
-            if found is None:
-                found = _process.stores[key] = open_store(key)
+            base, name = split_workspace(key)
+            if name is not None:
+                found = _process.views[key] = store(base).in_workspace(name)
+            else:
+                found = _process.stores.get(key)
+                if found is None:
+                    found = _process.stores[key] = open_store(key)
     return found
 
 
 @contextlib.contextmanager
 def temporary(uri: str) -> Generator[None]:
     """Make `uri` the store, and its default experiment the active one, inside of a `with` statement."""
-    before = _process.tracking_uri, _process.experiment_id
-    _process.tracking_uri, _process.experiment_id = uri, DEFAULT_EXPERIMENT_ID
+    here = in_workspace(uri, DEFAULT_WORKSPACE)
+    before = _process.tracking_uri, _process.experiments
+    _process.tracking_uri, _process.experiments = here, {here: DEFAULT_EXPERIMENT_ID}
     try:
         yield
     finally:
-        _process.tracking_uri, _process.experiment_id = before
+        _process.tracking_uri, _process.experiments = before
 
 
 def open_stores() -> list[Store]:
-    """The stores that are open in this process."""
+    """The stores that are open in this process, each once, whichever workspaces of them are in use."""
     return list(_process.stores.values())
 
 
 def close_store(uri: str) -> None:
-    """Close the store at `uri`, if it is open."""
+    """Close the store at `uri` with all its workspaces, if it is open."""
+    key = split_workspace(normalize_uri(uri))[0]
     with _process.lock:
-        found = _process.stores.pop(normalize_uri(uri), None)
+        found = _process.stores.pop(key, None)
+        for view in [view for view in _process.views if split_workspace(view)[0] == key]:
+            del _process.views[view]
     if found is not None:
         found.close()
 
@@ -268,9 +350,14 @@ def _export(setting: config.Setting[Any], text: str | None) -> None:
 
 
 def set_experiment_id(experiment_id: str | None) -> None:
-    """Make an experiment the active one."""
-    _process.experiment_id = experiment_id
-    _export(config.EXPERIMENT_ID, experiment_id)
+    """Make an experiment the active one of the current place."""
+    here = place()
+    if experiment_id is None:
+        _process.experiments.pop(here, None)
+    else:
+        _process.experiments[here] = experiment_id
+    if workspace() == _workspace_of_process():
+        _export(config.EXPERIMENT_ID, experiment_id)
 
 
 def experiment_id() -> str:
@@ -278,29 +365,43 @@ def experiment_id() -> str:
 
     Resolving a name from the environment asks the store, once; it is made where it does not exist.
     """
-    return _process.experiment_id or default_experiment_id(get_tracking_uri())
+    here = place()
+    return _process.experiments.get(here) or default_experiment_id(here)
 
 
 def default_experiment_id(uri: str) -> str:
-    """The id of the experiment at `uri` where none was set: named by the environment, or the default."""
+    """The id of the experiment at a place where none was set: named by the environment, or the default."""
+    where = split_workspace(uri)[1] or DEFAULT_WORKSPACE
     named = config.EXPERIMENT_ID.get()
-    if named:
+    if named and where == _workspace_of_process():
         return named
     name = config.EXPERIMENT_NAME.get()
     if not name:
-        return DEFAULT_EXPERIMENT_ID
+        if where == DEFAULT_WORKSPACE:
+            return DEFAULT_EXPERIMENT_ID
+        name = DEFAULT_EXPERIMENT_NAME  # other workspaces have one of this name once it is needed
     known = _process.named_experiments.get((uri, name))
     if known is None:
-        current = store(uri)
-        found = current.get_experiment_by_name(name)
-        known = found.experiment_id if found is not None else current.create_experiment(name)
-        _process.named_experiments[uri, name] = known
+        known = _process.named_experiments[uri, name] = _experiment_named(store(uri), name)
     return known
+
+
+def _experiment_named(where: Store, name: str) -> str:
+    """The id of the experiment of this name, which is made where there is none."""
+    found = where.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return where.create_experiment(name)
+        except AlreadyExistsError:  # another process was quicker
+            found = where.get_experiment_by_name(name)
+            if found is None:
+                raise
+    return found.experiment_id
 
 
 def chosen_experiment_id() -> str | None:
     """The id of the experiment that was set; None where `default_experiment_id` is to be asked, perhaps later."""
-    return _process.experiment_id
+    return _process.experiments.get(place())
 
 
 def set_destination(destination: TraceLocationBase | None, *, context_local: bool = False) -> None:

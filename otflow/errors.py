@@ -9,6 +9,7 @@ OtflowError                     any failure that otflow reports     500 INTERNAL
 │   └── MissingFileError        a file does not exist               404 RESOURCE_DOES_NOT_EXIST
 ├── AlreadyExistsError          the name is taken                   400 RESOURCE_ALREADY_EXISTS
 ├── InvalidStateError           the thing is not in a state for it  500 INVALID_STATE
+├── ExecutionError              a project cannot run, or failed     500 INTERNAL_ERROR
 ├── StoreUnavailableError       the store cannot be reached now     503 TEMPORARILY_UNAVAILABLE
 ├── SchemaVersionError          the database is older or newer      500 INVALID_STATE
 └── MissingExtraError           an optional dependency is absent    501 NOT_IMPLEMENTED
@@ -27,6 +28,7 @@ from typing import Any, ClassVar, Final
 __all__ = [
     "AlreadyExistsError",
     "ArgumentTypeError",
+    "ExecutionError",
     "FilterError",
     "InvalidParameterError",
     "InvalidStateError",
@@ -171,6 +173,10 @@ class InvalidStateError(OtflowError):
     """The thing exists, and its state does not allow what was asked."""
 
     default_code = "INVALID_STATE"
+
+
+class ExecutionError(OtflowError):
+    """A project cannot be run as it is, or its run has failed."""
 
 
 class StoreUnavailableError(OtflowError):

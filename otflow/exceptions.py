@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from otflow.errors import OtflowError
+from otflow.errors import ExecutionError, OtflowError
 
-__all__ = ["MlflowException", "RestException"]
+__all__ = ["ExecutionException", "MlflowException", "RestException"]
 
+ExecutionException = ExecutionError
 MlflowException = OtflowError
 RestException = OtflowError

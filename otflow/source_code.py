@@ -10,7 +10,7 @@ import sys
 
 from otflow.semconv import RunKey
 
-__all__ = ["git_state", "source_name", "source_tags", "source_type", "user", "without_login"]
+__all__ = ["git_root", "git_state", "source_name", "source_tags", "source_type", "user", "without_login"]
 
 
 def source_tags() -> dict[str, str]:
@@ -22,9 +22,18 @@ def source_tags() -> dict[str, str]:
     return tags
 
 
-def git_state() -> tuple[str, str, str]:
-    """Commit, branch and remote URL of the program now; empty where there are none."""
-    repository = _git_directory(pathlib.Path(_program()).parent)
+def git_root(directory: str) -> str | None:
+    """The working tree that a directory is in; None where it is in none."""
+    start = pathlib.Path(directory).absolute()
+    return next((str(found) for found in (start, *start.parents) if (found / ".git").exists()), None)
+
+
+def git_state(directory: str | None = None) -> tuple[str, str, str]:
+    """Commit, branch and remote URL of the program, or of a directory, now; empty where there are none."""
+    if directory is None:
+        repository = _git_directory(pathlib.Path(_program()).parent)
+    else:  # which may become a repository meanwhile
+        repository = _git_directory.__wrapped__(pathlib.Path(directory).absolute())
     return _git_state(repository) if repository is not None else ("", "", "")
 
 

@@ -12,6 +12,7 @@ from otflow import errors
 from otflow.errors import (
     AlreadyExistsError,
     ArgumentTypeError,
+    ExecutionError,
     FilterError,
     InvalidParameterError,
     InvalidStateError,
@@ -33,6 +34,7 @@ FAMILY = [
     (MissingFileError("m"), "RESOURCE_DOES_NOT_EXIST", 404),
     (AlreadyExistsError("m"), "RESOURCE_ALREADY_EXISTS", 400),
     (InvalidStateError("m"), "INVALID_STATE", 500),
+    (ExecutionError("m"), "INTERNAL_ERROR", 500),
     (StoreUnavailableError("m"), "TEMPORARILY_UNAVAILABLE", 503),
     (SchemaVersionError("m"), "INVALID_STATE", 500),
     (MissingExtraError("psycopg", "postgres", "A PostgreSQL store"), "NOT_IMPLEMENTED", 501),

@@ -41,7 +41,9 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; `run` of what it returns is the command."""
     parser = _Parser(
         prog="otflow",
-        description="Look at traces and prompts, carry traces from store to store, and keep a database in order.",
+        description=(
+            "Look at traces and prompts, carry traces from store to store, keep a database in order, and run projects."
+        ),
         epilog=(
             "examples:\n"
             "  otflow traces search --filter \"status = 'ERROR'\" --limit 20\n"
@@ -58,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     _prompts(_subcommands(nouns.add_parser("prompts", help="list, show, compare and register prompts")))
     _db(_subcommands(nouns.add_parser("db", help="upgrade, check, vacuum and move a database")))
     _doctor(nouns)
+    _run(nouns)
     return parser
 
 
@@ -419,3 +422,52 @@ def _doctor(commands: Any) -> None:
     )
     _store_option(doctor)
     doctor.add_argument("--json", action="store_true", help="as JSON")
+
+
+# -- projects ------------------------------------------------------------------------------------------
+
+
+def _run(commands: Any) -> None:
+    run = _command(
+        commands,
+        "run",
+        "projects:run",
+        "run a project",
+        "otflow run . -P alpha=0.5\n"
+        "otflow run https://example.com/team/project.git#training -v v2 -e validate -P data=runs:/0123/data\n"
+        "otflow run . train.py --env-manager local -P epochs=3",
+        "A directory, or a git repository, with or without an MLproject file. Prints the id of the run.",
+    )
+    run.add_argument("uri", metavar="URI", help="a path, or the URI of a git repository; #subdirectory behind it")
+    run.add_argument(
+        "entry", metavar="ENTRY", nargs="?", help="the same as --entry-point, where that is not given; main by default"
+    )
+    run.add_argument("-e", "--entry-point", metavar="NAME", help="an entry point, or a .py or .sh file")
+    run.add_argument("-v", "--version", metavar="VERSION", help="for git: a branch, a tag or a commit")
+    run.add_argument(
+        "-P", "--param-list", metavar="NAME=VALUE", action="append", default=[], help="a parameter; may be repeated"
+    )
+    run.add_argument(
+        "-A",
+        "--docker-args",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="an option of docker run, without =VALUE one that has none; may be repeated",
+    )
+    run.add_argument("--experiment-name", metavar="NAME", help="the experiment of the run, created if need be")
+    run.add_argument("--experiment-id", metavar="ID", help="the experiment of the run")
+    run.add_argument("-b", "--backend", metavar="NAME", default="local", help="local, kubernetes, or that of a package")
+    run.add_argument(
+        "-c", "--backend-config", metavar="CONFIG", help="what the backend has to know: a file .json, or a JSON object"
+    )
+    run.add_argument(
+        "--env-manager",
+        metavar="NAME",
+        help="local, virtualenv, uv or conda; by default what the project has a file for",
+    )
+    run.add_argument("--storage-dir", metavar="DIR", help="where files that parameters name by URIs are downloaded to")
+    run.add_argument("--run-id", metavar="ID", help="a run to go on with")
+    run.add_argument("--run-name", metavar="NAME", help="the name of the run")
+    run.add_argument("--build-image", action="store_true", help="build an image that has the project in it")
+    _store_option(run)

@@ -9,11 +9,14 @@ from otflow.client.prompts import PromptClient
 from otflow.client.registry import RegistryClient
 from otflow.client.runs import RunClient
 from otflow.client.traces import TraceClient
+from otflow.client.workspaces import WorkspaceClient
 
 __all__ = ["Client", "MlflowClient"]
 
 
-class Client(TraceClient, ExperimentClient, RunClient, MediaClient, ModelClient, RegistryClient, PromptClient):
+class Client(
+    TraceClient, ExperimentClient, RunClient, MediaClient, ModelClient, RegistryClient, PromptClient, WorkspaceClient
+):
     """The object API over one store, independent of what is active in the process.
 
     Args:

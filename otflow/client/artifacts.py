@@ -53,18 +53,18 @@ class ArtifactClient(Connected):
 
     def run_repository(self, run_id: str) -> ArtifactRepository:
         """Where the artifacts of a run are. Raises NotFoundError."""
-        found = _repositories.get((self._uri, run_id))
+        found = _repositories.get((self.place, run_id))
         if found is None:
-            found = open_repository(self._store().get_run(run_id).info.artifact_uri or "", tracking_uri=self._uri)
-            _repositories.put((self._uri, run_id), found)
+            found = open_repository(self._store().get_run(run_id).info.artifact_uri or "", tracking_uri=self.place)
+            _repositories.put((self.place, run_id), found)
         return found
 
     def model_repository(self, model_id: str) -> ArtifactRepository:
         """Where the artifacts of a logged model are. Raises NotFoundError."""
-        found = _repositories.get((self._uri, model_id))
+        found = _repositories.get((self.place, model_id))
         if found is None:
-            found = open_repository(self._store().get_logged_model(model_id).artifact_location, tracking_uri=self._uri)
-            _repositories.put((self._uri, model_id), found)
+            found = open_repository(self._store().get_logged_model(model_id).artifact_location, tracking_uri=self.place)
+            _repositories.put((self.place, model_id), found)
         return found
 
     # -- runs ------------------------------------------------------------------------------------

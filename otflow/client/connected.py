@@ -14,7 +14,7 @@ __all__ = ["Connected", "string_values"]
 
 
 class Connected:
-    """One store.
+    """One store, in the workspace that is active when a method is called.
 
     Args:
         tracking_uri: The store; the current one by default.
@@ -32,21 +32,29 @@ class Connected:
         self._registry_uri = registry_uri or (context.get_registry_uri() if tracking_uri is None else self._uri)
         self._workspace_store_uri = workspace_store_uri or self._uri
 
+    def _workspaces(self) -> Store:
+        return context.store(self._workspace_store_uri)
+
     @property
     def tracking_uri(self) -> str:
         """The store's URI, as it was given."""
         return self._uri
 
+    @property
+    def place(self) -> str:
+        """The store's URI with the workspace: the one that is active, unless the URI as it was given names one."""
+        return context.place(self._uri)
+
     def _store(self) -> Store:
-        return context.store(self._uri)
+        return context.store(self.place)
 
     def _registry(self) -> Store:
         """The store of registered models and prompts."""
-        return context.store(self._registry_uri)
+        return context.store(context.place(self._registry_uri))
 
     def _settled(self) -> Store:
         """The store, once the traces of this process are in it."""
-        return settled_store(self._uri)
+        return settled_store(self.place)
 
 
 def string_values(tags: Mapping[str, Any] | None) -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from otflow import config, context
 from otflow.entities.model_registry import PromptVersion
 from otflow.errors import ArgumentTypeError, InvalidParameterError
-from otflow.store.opening import normalize_uri
+from otflow.store.opening import in_workspace, normalize_uri, split_workspace
 
 __all__ = [
     "LATEST",
@@ -105,9 +105,16 @@ def _number(version: object) -> int:
 
 
 def place(uri: str) -> Hashable:
-    """What tells the store at a URI from all others."""
+    """What tells the registry at a URI, in the workspace that is active here, from all others."""
+    where = _in_workspace(uri, context.workspace())
     # A relative path means another file in another directory.
-    return uri if uri.startswith(_ABSOLUTE) else normalize_uri(uri)
+    return where if where.startswith(_ABSOLUTE) else normalize_uri(where)
+
+
+@lru_cache(maxsize=256)
+def _in_workspace(uri: str, workspace: str) -> str:
+    """`context.place`, remembered."""
+    return uri if split_workspace(uri)[1] is not None else in_workspace(uri, workspace)
 
 
 @dataclass(slots=True)

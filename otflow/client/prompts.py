@@ -328,7 +328,7 @@ class PromptClient(Connected):
         version = wanted.version if wanted.alias is None else self._loaded(wanted, None).version
         pair = (wanted.name, str(version))
         self._store().unlink_prompt_from_run(run_id, pair)
-        undone("run", self._uri, run_id, *pair)
+        undone("run", self.place, run_id, *pair)
 
     def list_logged_prompts(self, run_id: str) -> list[PromptVersion]:
         """The versions of prompts that a run has used, in the order of their first use; deleted ones are left out.

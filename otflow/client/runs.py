@@ -135,7 +135,7 @@ class RunClient(Connected):
             value,
             timestamp if timestamp is not None else clock.now_ms(),
             step if step is not None else 0,
-            model_id if model_id is not None else context.active_model_id(self._uri),
+            model_id if model_id is not None else context.active_model_id(self.place),
             dataset_name,
             dataset_digest,
             run_id,
@@ -192,7 +192,7 @@ class RunClient(Connected):
         if synchronous is None:
             synchronous = not config.ENABLE_ASYNC_LOGGING.get()
         if not synchronous:
-            return RunOperations([log_queue.put(self._uri, run_id, batch, link_models=link_models)])
+            return RunOperations([log_queue.put(self.place, run_id, batch, link_models=link_models)])
         self._store().log_batch(
             run_id, metrics=batch.metrics, params=batch.params, tags=batch.tags, link_models=link_models
         )

@@ -54,7 +54,7 @@ class TraceClient(Connected):
             tags=tags,
             experiment_id=experiment_id,
             start_time_ns=start_time_ns,
-            uri=self._uri,
+            uri=self.place,
         )
 
     def end_trace(

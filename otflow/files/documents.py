@@ -56,6 +56,6 @@ def _yaml(value: Any) -> bytes:
 
     Dumper.add_multi_representer(object, represent)
     try:
-        return yaml.dump(value, Dumper=Dumper, default_flow_style=False).encode()
+        return cast("Any", yaml).dump(value, Dumper=Dumper, default_flow_style=False).encode()
     except (TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise InvalidParameterError(f"the value cannot be written as YAML: {error}") from error

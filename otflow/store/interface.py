@@ -23,8 +23,18 @@ from otflow.entities import Assessment, Experiment, Page, Span, Trace, TraceInfo
 from otflow.errors import NotFoundError
 from otflow.store.companion import LoggedModelStore, RunStore
 from otflow.store.registry import RegistryStore
+from otflow.store.workspaces import WorkspaceStore
 
-__all__ = ["ExperimentStore", "LoggedModelStore", "RegistryStore", "RunStore", "Store", "TraceStore", "TraceWrite"]
+__all__ = [
+    "ExperimentStore",
+    "LoggedModelStore",
+    "RegistryStore",
+    "RunStore",
+    "Store",
+    "TraceStore",
+    "TraceWrite",
+    "WorkspaceStore",
+]
 
 
 @dataclass(slots=True)
@@ -260,8 +270,8 @@ class ExperimentStore(ABC):
         """Delete one tag of an active experiment. Raises NotFoundError where it is not there."""
 
 
-class Store(TraceStore, ExperimentStore, RunStore, LoggedModelStore, RegistryStore):
-    """A whole store. Opened by `otflow.store.opening.open_store`, closed by `close`."""
+class Store(TraceStore, ExperimentStore, RunStore, LoggedModelStore, RegistryStore, WorkspaceStore):
+    """A whole store, as one of its workspaces. Opened by `otflow.store.opening.open_store`, closed by `close`."""
 
     @abstractmethod
     def close(self) -> None:

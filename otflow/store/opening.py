@@ -8,6 +8,9 @@
 | `http://…`, `https://…` | a server |
 | a path, `file:` and a path; empty: `./mlruns` | a directory, which holds `otflow.db` and `otflow-artifacts` |
 
+Behind any of them `#workspace=name` may stand: that workspace of the store. With it a URI is a *place*: what is in two
+places never meets.
+
 Other schemes are looked up among the entry points of the group `otflow.stores`: a callable that takes the
 URI and returns a `Store`, under the name of the scheme.
 """
@@ -23,12 +26,22 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from otflow.errors import InvalidParameterError
+from otflow.store.workspaces import DEFAULT_WORKSPACE
 
 if TYPE_CHECKING:
     from otflow.store.interface import Store
     from otflow.store.sql.connection import Database
 
-__all__ = ["DATABASE_NAME", "normalize_uri", "open_database", "open_store", "upgrade_store", "without_secrets"]
+__all__ = [
+    "DATABASE_NAME",
+    "in_workspace",
+    "normalize_uri",
+    "open_database",
+    "open_store",
+    "split_workspace",
+    "upgrade_store",
+    "without_secrets",
+]
 
 DATABASE_NAME: Final = "otflow.db"
 """The database in a directory that is a store."""
@@ -41,8 +54,22 @@ _ALLOWED: Final = (
 )
 _ENTRY_POINTS: Final = "otflow.stores"
 
+_WORKSPACE: Final = "#workspace="
+_NAME: Final = re.compile(r"[a-z0-9-]+").fullmatch
+
 # At least two characters: C:\traces is a path.
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):").match
+
+
+def split_workspace(uri: str) -> tuple[str, str | None]:
+    """A tracking URI without the workspace that it names, and that workspace; None where it names none."""
+    base, mark, name = uri.rpartition(_WORKSPACE)
+    return (base, name) if mark and _NAME(name) else (uri, None)
+
+
+def in_workspace(uri: str, name: str) -> str:
+    """A workspace of the store at a tracking URI, whichever workspace the URI names."""
+    return f"{split_workspace(uri)[0]}{_WORKSPACE}{name}"
 
 
 def normalize_uri(uri: str | pathlib.Path) -> str:
@@ -51,6 +78,11 @@ def normalize_uri(uri: str | pathlib.Path) -> str:
     Raises:
         InvalidParameterError: No store is known for it.
     """
+    if isinstance(uri, str) and _WORKSPACE in uri:
+        base, name = split_workspace(uri)
+        if name is not None:
+            base = normalize_uri(base)
+            return base if name == DEFAULT_WORKSPACE else in_workspace(base, name)
     if isinstance(uri, pathlib.Path):
         return _directory(str(uri))
     if not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -90,7 +122,12 @@ def open_store(uri: str | pathlib.Path) -> Store:
         StoreUnavailableError: The database cannot be reached now.
         MissingExtraError: It needs a package that is not installed.
     """
-    uri = normalize_uri(uri)
+    uri, workspace = split_workspace(normalize_uri(uri))
+    opened = _open(uri)
+    return opened if workspace is None else opened.in_workspace(workspace)
+
+
+def _open(uri: str) -> Store:
     scheme = uri.partition(":")[0]
     if scheme == "sqlite":
         from otflow.store.sql.sqlite import SQLiteDatabase
@@ -139,7 +176,7 @@ def open_database(uri: str | pathlib.Path, *, must_exist: bool = True) -> Databa
         InvalidParameterError: The URI names no SQL database, or none that is there.
         MissingExtraError: It needs a package that is not installed.
     """
-    uri = normalize_uri(uri)
+    uri = split_workspace(normalize_uri(uri))[0]
     if uri.startswith("sqlite:"):
         from otflow.store.sql.sqlite import SQLiteDatabase
 
@@ -158,8 +195,10 @@ def open_database(uri: str | pathlib.Path, *, must_exist: bool = True) -> Databa
 
 
 def without_secrets(uri: str) -> str:
-    """A URI fit for messages: without the password."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", uri)
+    """A URI, or a text with URIs in it, fit for messages: without the passwords."""
+    # The last @ counts: one that a password holds need not be escaped.
+    uri = re.sub(r"(://[^/@:\s]*):[^/\s]*@", r"\1@", uri)
+    return re.sub(r"(?i)([?&]password=)[^&\s]+", r"\1***", uri)
 
 
 def _directory(path: str) -> str:

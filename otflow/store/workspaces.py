@@ -31,7 +31,7 @@ class WorkspaceStore(ABC):
 
     @abstractmethod
     def in_workspace(self, name: str) -> Store:
-        """The same store as another workspace; it shares connections, and closing either closes both.
+        """The same store as another workspace. It shares what the store has open: closing the store closes it.
 
         Nothing is asked of the store here: in a workspace that does not exist, what makes, changes or searches
         something raises NotFoundError.

@@ -25,6 +25,7 @@ from otflow.testing.contract.registry_search import RegistrySearchContract
 from otflow.testing.contract.run_search import RunSearchContract
 from otflow.testing.contract.runs import RunContract
 from otflow.testing.contract.searching import FilterContract, PageContract
+from otflow.testing.contract.workspaces import WorkspaceContract
 from otflow.testing.contract.writing import WritingContract
 
 __all__ = ["StoreContract"]
@@ -47,5 +48,6 @@ class StoreContract(
     RegistryContract,
     RegistrySearchContract,
     PromptContract,
+    WorkspaceContract,
 ):
     """What every store does. A subclass brings a fixture `store`."""

@@ -131,7 +131,7 @@ def log_assessment(trace_id: str, assessment: Assessment) -> Assessment:
     if policy is not None:
         policy.assessment(own)
     if own.run_id is None:
-        own.run_id = context.active_run_id(context.get_tracking_uri())
+        own.run_id = context.active_run_id(context.place())
     store = settled_store()
     try:
         kept = store.create_assessment(own)
@@ -228,6 +228,10 @@ def log_feedback(
 
 def get_assessment(trace_id: str, assessment_id: str) -> Assessment:
     """One assessment of a trace.
+
+    Args:
+        trace_id: The trace.
+        assessment_id: The assessment.
 
     Raises:
         NotFoundError: no such trace, or no such assessment on it.

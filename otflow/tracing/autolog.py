@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from otflow import config
+from otflow import config, otel_variables
 from otflow.errors import InvalidParameterError
 from otflow.tracing import filters, guard, logs, provider
 
@@ -419,7 +419,7 @@ def _let_content_through() -> None:
 def _content_mode() -> str:
     """The word for "record content", which is another one in newer generations of OpenTelemetry's instrumentation."""
     major = _version("opentelemetry-util-genai").partition(".")[0]
-    newer = config.wants_latest_genai() or (major.isdigit() and int(major) >= 1)
+    newer = otel_variables.wants_latest_genai() or (major.isdigit() and int(major) >= 1)
     return "SPAN_ONLY" if newer else "true"
 
 

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import urlsplit
 
-from otflow import config, context
+from otflow import config, context, otel_variables
 from otflow.entities import Span
 from otflow.errors import InvalidParameterError
 from otflow.store.interface import TraceWrite
-from otflow.store.opening import normalize_uri, without_secrets
+from otflow.store.opening import normalize_uri, split_workspace, without_secrets
 from otflow.tracing import guard
 from otflow.tracing.limits import ignored
 
@@ -52,11 +52,11 @@ class Destination(Protocol):
 
 
 class StoreDestination:
-    """The store at a URI."""
+    """The store at a place."""
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        normal = normalize_uri(uri)
+        normal = split_workspace(normalize_uri(uri))[0]
         is_file = normal.startswith("sqlite:///") and not normal.startswith("sqlite:///:memory:")
         self._path = normal.removeprefix("sqlite:///") if is_file else None
         self._file: tuple[int, int] | None = None
@@ -107,7 +107,7 @@ class _Exported:
 
 
 _stores: dict[str, StoreDestination] = {}
-_collectors: dict[config.OtlpTraces, OtlpDestination] = {}
+_collectors: dict[otel_variables.OtlpTraces, OtlpDestination] = {}
 _exported: _Exported | None = None
 
 
@@ -116,7 +116,7 @@ def destinations(uri: str) -> tuple[Destination, ...]:
     global _exported
     processors = _processors()
     on, both = guard.setting(config.ENABLE_OTLP_EXPORTER), guard.setting(config.TRACE_ENABLE_OTLP_DUAL_EXPORT)
-    key = (config.otlp_state(), on, both, processors)
+    key = (otel_variables.otlp_state(), on, both, processors)
     found = _exported
     if found is None or found.key != key:
         found = _exported = _find(key, on, both, processors)
@@ -132,16 +132,16 @@ def _find(key: object, on: bool, both: bool, processors: tuple[Any, ...]) -> _Ex
     beside: list[Destination] = []
     instead = False
     try:
-        target = config.otlp_traces(ignored) if on else None
+        target = otel_variables.otlp_traces(ignored) if on else None
         if target is not None and _place(target.endpoint) not in _places(processors):
             beside.append(_collector(target))
             instead = not both
     except Exception as error:
         guard.swallow("send traces by OTLP (they go to the store)", error)
-    named = config.traces_exporters() or frozenset()
-    unknown = sorted(named - config.KNOWN_EXPORTERS)
+    named = otel_variables.traces_exporters() or frozenset()
+    unknown = sorted(named - otel_variables.KNOWN_EXPORTERS)
     if unknown and len(processors) <= 1:  # else the application may have set it up
-        known = ", ".join(sorted(config.KNOWN_EXPORTERS))
+        known = ", ".join(sorted(otel_variables.KNOWN_EXPORTERS))
         error = InvalidParameterError(f"OTEL_TRACES_EXPORTER must be of {known}; {', '.join(unknown)} is not there")
         guard.swallow("send traces where OTEL_TRACES_EXPORTER says (they go to the store)", error)
     if "console" in named:
@@ -151,7 +151,7 @@ def _find(key: object, on: bool, both: bool, processors: tuple[Any, ...]) -> _Ex
     return _Exported(key, tuple(beside), instead)
 
 
-def _collector(target: config.OtlpTraces) -> OtlpDestination:
+def _collector(target: otel_variables.OtlpTraces) -> OtlpDestination:
     from otflow.tracing.otlp import OtlpDestination
 
     found = _collectors.get(target)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from opentelemetry import trace as trace_api
 from opentelemetry.context import Context
 
-from otflow import clock, config, context
+from otflow import clock, config, context, otel_variables
 from otflow.entities import Assessment, AssessmentError, AssessmentSource, AssessmentSourceType, Feedback, SpanEvent
 from otflow.entities.values import dump, load
 from otflow.errors import NotFoundError
@@ -66,7 +66,7 @@ def leaves_alone(assessment: Assessment) -> bool:
 
     if not isinstance(assessment, Feedback) or assessment.overrides or not _number(assessment.trace_id):
         return False
-    stored = any(isinstance(where, StoreDestination) for where in destinations(context.get_tracking_uri()))
+    stored = any(isinstance(where, StoreDestination) for where in destinations(context.place()))
     return not stored and _provider() is not None
 
 
@@ -78,7 +78,7 @@ def _provider() -> Any:
 
 
 def _collector() -> Any:
-    protocol = config.otlp_logs_protocol() if guard.setting(config.ENABLE_OTLP_EXPORTER) else None
+    protocol = otel_variables.otlp_logs_protocol() if guard.setting(config.ENABLE_OTLP_EXPORTER) else None
     if protocol is None:
         return None
     with _lock:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from otflow import config
+from otflow import config, otel_variables
 from otflow.entities import Span, SpanEvent
 from otflow.entities.truncation import is_json, repaired, truncated
 from otflow.semconv import OTel
@@ -116,7 +116,7 @@ def span_limits() -> SpanLimits:
     """
     from opentelemetry.sdk.trace import SpanLimits
 
-    found = config.otel_limits(ignored)
+    found = otel_variables.otel_limits(ignored)
     of_all = found.get("ATTRIBUTE_COUNT_LIMIT")
     length = found.get("ATTRIBUTE_VALUE_LENGTH_LIMIT", SpanLimits.UNSET)
     else_of_all = MOST_OF_OTHERS if of_all is None else of_all
@@ -139,7 +139,7 @@ def sampler() -> Sampler | None:
     """
     from opentelemetry.sdk.trace import sampling
 
-    name, argument = config.otel_sampler()
+    name, argument = otel_variables.otel_sampler()
     if not name:
         return sampling.DEFAULT_ON
     if not argument and name == "traceidratio":

@@ -43,24 +43,25 @@ def open_trace(
         parent_span_id: The span above it, another library's or another process's; 0 for none.
         start_time_ns: Unix time in nanoseconds.
         destination: Where the trace goes, instead of what the context says.
-        uri: The store the trace goes to; the current one by default.
+        uri: The place the trace goes to; the current one by default.
         experiment_id: The experiment the trace goes to; by default that of the active run, else the active one.
     """
     span_context: Any = span.get_span_context()
     otel_trace_id: int = span_context.trace_id
-    tracking_uri = context.get_tracking_uri()
-    run = context.run_of_trace(uri or tracking_uri)
+    here = context.place()
+    uri = here if uri is None else context.place(uri)
+    run = context.run_of_trace(uri)
     if experiment_id is None:
         where = destination or context.destination()
         if isinstance(where, MlflowExperimentLocation):
             experiment_id = where.experiment_id
         elif run is not None:
             experiment_id = run.experiment_id
-        elif uri is None or uri == tracking_uri:
+        elif uri == here:
             experiment_id = context.chosen_experiment_id()
     if LiveSpan.policy is not None:
         name = LiveSpan.policy.name(name)  # of a root that another library made
-    trace = OpenTrace(otel_trace_id, f"{TRACE_ID_PREFIX}{otel_trace_id:032x}", name, uri or tracking_uri, experiment_id)
+    trace = OpenTrace(otel_trace_id, f"{TRACE_ID_PREFIX}{otel_trace_id:032x}", name, uri, experiment_id)
     trace.start_ns = start_time_ns
     trace.root_span_id = span_context.span_id
     trace.parent_span_id = parent_span_id

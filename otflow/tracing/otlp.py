@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from otflow.config import OtlpTraces
 from otflow.entities import Span
 from otflow.errors import OtflowError, StoreUnavailableError
+from otflow.otel_variables import OtlpTraces
 from otflow.semconv import Metadata, OTel
 from otflow.store.interface import TraceWrite
 from otflow.tracing import guard

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace as trace_api
 
-from otflow import config, context
+from otflow import config, context, otel_variables
 from otflow.entities import LiveSpan, TraceLocationBase
 from otflow.errors import InvalidParameterError
 from otflow.tracing import filters, guard, logs, privacy
@@ -135,7 +135,7 @@ def _join() -> SpanMaker:
     global _processor
     from otflow import __version__
 
-    with config.importing_the_sdk():
+    with otel_variables.importing_the_sdk():
         from otflow.tracing.deferring import DeferringTracerProvider, register
     from otflow.tracing.opening import SCOPE
     from otflow.tracing.processor import OtflowSpanProcessor

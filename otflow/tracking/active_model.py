@@ -25,7 +25,7 @@ class ActiveModel(LoggedModel):
     def __init__(self, logged_model: LoggedModel) -> None:
         super().__init__(**{name: value for name, value in logged_model if name != "model_uri"})
         self._before: context.Scope | None = None
-        self._scope = context.Scope(self.model_id, context.get_tracking_uri(), ended=True)
+        self._scope = context.Scope(self.model_id, context.place(), ended=True)
         self._begin()
 
     def _begin(self) -> None:

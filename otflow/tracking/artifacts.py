@@ -45,7 +45,13 @@ def log_artifact(local_path: str, artifact_path: str | None = None, run_id: str 
 
 
 def log_artifacts(local_dir: str, artifact_path: str | None = None, run_id: str | None = None) -> None:
-    """Keep what is in a local directory as artifacts of the active run; see `log_artifact`."""
+    """Keep what is in a local directory as artifacts of the active run; see `log_artifact`.
+
+    Args:
+        local_dir: The directory; its own name is not kept.
+        artifact_path: The directory among the artifacts; the root by default.
+        run_id: Another run than the active one.
+    """
     client, run = place_of(run_id)
     client.log_artifacts(run, local_dir, artifact_path)
 

@@ -101,6 +101,9 @@ def create_experiment(name: str, artifact_location: str | None = None, tags: dic
 def get_experiment(experiment_id: str) -> Experiment:
     """One experiment by its id, deleted ones too.
 
+    Args:
+        experiment_id: Its id.
+
     Raises:
         NotFoundError: no such experiment.
     """
@@ -108,7 +111,11 @@ def get_experiment(experiment_id: str) -> Experiment:
 
 
 def get_experiment_by_name(name: str) -> Experiment | None:
-    """One experiment by its exact name, deleted ones too; None where there is none."""
+    """One experiment by its exact name, deleted ones too; None where there is none.
+
+    Args:
+        name: Its name, in upper and lower case as it is.
+    """
     return Client().get_experiment_by_name(name)
 
 
@@ -139,6 +146,9 @@ def search_experiments(
 def delete_experiment(experiment_id: str) -> None:
     """Mark an experiment and its runs deleted; `Client.restore_experiment` undoes it.
 
+    Args:
+        experiment_id: Its id.
+
     Raises:
         NotFoundError: no active experiment has this id.
     """
@@ -159,12 +169,19 @@ def set_experiment_tag(key: str, value: Any) -> None:
 
 
 def set_experiment_tags(tags: dict[str, Any]) -> None:
-    """Set tags of the active experiment, all of them or none; see `set_experiment_tag`."""
+    """Set tags of the active experiment, all of them or none; see `set_experiment_tag`.
+
+    Args:
+        tags: Names and values; what is no string is kept as one.
+    """
     Client().set_experiment_tags(context.experiment_id(), tags)
 
 
 def delete_experiment_tag(key: str) -> None:
     """Delete a tag of the active experiment.
+
+    Args:
+        key: The name of the tag.
 
     Raises:
         NotFoundError: it has no such tag.

@@ -121,11 +121,11 @@ def _create(
     experiment_id: str | None,
     status: LoggedModelStatus,
 ) -> LoggedModel:
-    uri = context.get_tracking_uri()
+    uri = context.place()
     model = context.store(uri).create_logged_model(
         default_experiment() if experiment_id is None else str(experiment_id),
         name=name,
-        source_run_id=context.active_run_id(context.get_tracking_uri()) if source_run_id is None else source_run_id,
+        source_run_id=context.active_run_id(context.place()) if source_run_id is None else source_run_id,
         tags={**source_tags(), **_dictionary("tags", tags)},
         params=_dictionary("params", params),
         model_type=model_type,
@@ -137,7 +137,7 @@ def _create(
 
 def default_experiment() -> str:
     """The experiment that a model goes to: that of the active run, if that is in the same store, or the active one."""
-    scope = context.active_run(context.get_tracking_uri())
+    scope = context.active_run(context.place())
     return context.experiment_id() if scope is None else scope.experiment_id or context.experiment_id()
 
 
@@ -163,7 +163,7 @@ def _describe(model: LoggedModel) -> None:
     # YAML: what JSON says means the same in it.
     text = "".join(f"{key}: {json.dumps(value)}\n" for key, value in fields.items())
     try:
-        repository = open_repository(model.artifact_location, tracking_uri=context.get_tracking_uri())
+        repository = open_repository(model.artifact_location, tracking_uri=context.place())
         repository.write("MLmodel", text.encode())
     except (OtflowError, OSError) as error:
         # The model is there, and otflow reads nothing from this file.
@@ -185,6 +185,9 @@ def last_logged_model() -> LoggedModel | None:
 
 def get_logged_model(model_id: str) -> LoggedModel:
     """One logged model as it is now, with all points of its metrics.
+
+    Args:
+        model_id: Its id.
 
     Raises:
         NotFoundError: no such model, or it was deleted.
@@ -213,6 +216,10 @@ def finalize_logged_model(model_id: str, status: Literal["READY", "FAILED"] | Lo
 def set_logged_model_tags(model_id: str, tags: dict[str, Any]) -> None:
     """Set tags of a logged model, all of them or none; what is no string is kept as one.
 
+    Args:
+        model_id: The model.
+        tags: Names and values; others stay.
+
     Raises:
         NotFoundError: no such model, or it was deleted.
         InvalidParameterError: a tag is not allowed.
@@ -222,6 +229,10 @@ def set_logged_model_tags(model_id: str, tags: dict[str, Any]) -> None:
 
 def delete_logged_model_tag(model_id: str, key: str) -> None:
     """Delete a tag of a logged model.
+
+    Args:
+        model_id: The model.
+        key: The name of the tag.
 
     Raises:
         NotFoundError: no such model, or it has no such tag.
@@ -345,7 +356,7 @@ def import_checkpoints(
     """
     paths = _checkpoints(checkpoint_path, model_prefix or "")
     client = Client()
-    run_id = context.active_run_id(context.get_tracking_uri()) if source_run_id is None else source_run_id
+    run_id = context.active_run_id(context.place()) if source_run_id is None else source_run_id
     experiment = default_experiment() if source_run_id is None else client.get_run(source_run_id).info.experiment_id
     found: dict[str, list[LoggedModel]] = {}
     names = list(paths)

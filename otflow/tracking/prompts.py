@@ -125,7 +125,7 @@ def load_prompt(
     if link_to_model:
         model = model_id or context.active_model_id() or config.ACTIVE_MODEL_ID.get()
         if model:
-            _link("model", context.get_tracking_uri(), model, prompt)
+            _link("model", context.place(), model, prompt)
     return prompt
 
 

@@ -155,7 +155,7 @@ def start_run(
             run_name=name,
         )
     active = ActiveRun(run)
-    scope = RunScope(run.info.run_id, client.tracking_uri, experiment_id=run.info.experiment_id, run=active)
+    scope = RunScope(run.info.run_id, client.place, experiment_id=run.info.experiment_id, run=active)
     scope.outermost, scope.thread = scopes[0].id if scopes else scope.id, threading.current_thread()
     if monitored:
         from otflow.system_metrics.monitor import start
@@ -218,7 +218,7 @@ def _go_on(client: Client, run_id: str, run_name: str | None, tags: dict[str, st
 
 def _parent(client: Client, scopes: list[RunScope], parent_run_id: str | None) -> str | None:
     if not parent_run_id:
-        return scopes[-1].id if scopes and scopes[-1].uri == client.tracking_uri else None
+        return scopes[-1].id if scopes and scopes[-1].uri == client.place else None
     if client.get_run(parent_run_id).info.lifecycle_stage == LifecycleStage.DELETED:
         raise InvalidStateError(
             f"Cannot start run under parent run with ID {parent_run_id} because it is in the deleted state."
@@ -323,6 +323,9 @@ def last_active_run() -> Run | None:
 def get_run(run_id: str) -> Run:
     """One run as it is now, deleted ones too; of each metric it has the last point.
 
+    Args:
+        run_id: Its id.
+
     Raises:
         NotFoundError: no such run.
     """
@@ -332,6 +335,9 @@ def get_run(run_id: str) -> Run:
 def get_parent_run(run_id: str) -> Run | None:
     """The run that a run is a child of; None where it is a child of none.
 
+    Args:
+        run_id: The id of the child.
+
     Raises:
         NotFoundError: no such run.
     """
@@ -340,6 +346,9 @@ def get_parent_run(run_id: str) -> Run | None:
 
 def delete_run(run_id: str) -> None:
     """Mark a run deleted; `Client.restore_run` undoes it.
+
+    Args:
+        run_id: Its id.
 
     Raises:
         NotFoundError: no such run.

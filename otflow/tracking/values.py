@@ -154,12 +154,20 @@ def set_tag(key: str, value: Any, synchronous: bool | None = None) -> RunOperati
 
 
 def set_tags(tags: dict[str, Any], synchronous: bool | None = None) -> RunOperations | None:
-    """Set tags of the active run, all of them or none; see `set_tag`."""
+    """Set tags of the active run, all of them or none; see `set_tag`.
+
+    Args:
+        tags: Names and values; what is no string is kept as one.
+        synchronous: Whether to wait until they are set; by default as the setting `ENABLE_ASYNC_LOGGING` says.
+    """
     return _log(None, LogBatch(tags=[RunTag(key, str(value)) for key, value in _items(tags, "tags")]), synchronous)
 
 
 def delete_tag(key: str) -> None:
     """Delete a tag of the active run.
+
+    Args:
+        key: The name of the tag.
 
     Raises:
         NotFoundError: the run has no such tag.

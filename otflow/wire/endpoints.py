@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-__all__ = ["ENDPOINTS", "EXPERIMENT_HEADER", "Endpoint"]
+__all__ = ["ENDPOINTS", "EXPERIMENT_HEADER", "WORKSPACE_HEADER", "Endpoint"]
 
 _MODELS: Final = "/api/2.0/mlflow/registered-models"
 _VERSIONS: Final = "/api/2.0/mlflow/model-versions"
 
 EXPERIMENT_HEADER: Final = "x-mlflow-experiment-id"
 """The header of `EXPORT_SPANS` that says where traces belong that the server does not know yet."""
+
+
+WORKSPACE_HEADER: Final = "X-MLFLOW-WORKSPACE"
+"""The header of any request that says which workspace it means; without it, the workspace `default`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,11 @@ GET_MODEL_VERSION_URI: Final = Endpoint("GET", f"{_VERSIONS}/get-download-uri", 
 SEARCH_MODEL_VERSIONS: Final = Endpoint("GET", f"{_VERSIONS}/search", "search_model_versions")
 SET_MODEL_VERSION_TAG: Final = Endpoint("POST", f"{_VERSIONS}/set-tag", "set_model_version_tag")
 DELETE_MODEL_VERSION_TAG: Final = Endpoint("DELETE", f"{_VERSIONS}/delete-tag", "delete_model_version_tag")
+LIST_WORKSPACES: Final = Endpoint("GET", "/api/3.0/mlflow/workspaces", "list_workspaces")
+CREATE_WORKSPACE: Final = Endpoint("POST", "/api/3.0/mlflow/workspaces", "create_workspace", repeatable=False)
+GET_WORKSPACE: Final = Endpoint("GET", "/api/3.0/mlflow/workspaces/{name}", "get_workspace")
+UPDATE_WORKSPACE: Final = Endpoint("PATCH", "/api/3.0/mlflow/workspaces/{name}", "update_workspace")
+DELETE_WORKSPACE: Final = Endpoint("DELETE", "/api/3.0/mlflow/workspaces/{name}", "delete_workspace", repeatable=False)
 
 ENDPOINTS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Endpoint))
 """All of them, in the order of this file; the more special path before the more general one where two match."""

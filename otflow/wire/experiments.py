@@ -25,8 +25,12 @@ def experiment_to_json(experiment: Experiment) -> dict[str, Any]:
     return {key: value for key, value in data.items() if value is not None}
 
 
-def experiment_from_json(data: Json) -> Experiment:
+def experiment_from_json(data: Json, workspace: str | None = None) -> Experiment:
     """The experiment that has travelled.
+
+    Args:
+        data: Its JSON form, which does not say in which workspace it is.
+        workspace: The workspace that was asked for it; `default` by default.
 
     Raises:
         OtflowError: `data` is not an experiment.
@@ -43,4 +47,5 @@ def experiment_from_json(data: Json) -> Experiment:
         tags={str(tag.get("key")): str(tag.get("value", "")) for tag in tags},
         creation_time=integer(data.get("creation_time")) or None,
         last_update_time=integer(data.get("last_update_time")) or None,
+        workspace=workspace,
     )

@@ -2,7 +2,7 @@
 
 The facts of the released MLflow are recorded, so that every run compares with them and no run needs it. With the
 environment variable OTFLOW_TEST_MLFLOW_PYTHON naming a Python that has `mlflow==3.10.1` they are taken anew instead;
-`python tests/differential/harness.py record` takes them anew and keeps them.
+`python tests/differential/harness.py record [AREA…]` takes them anew and keeps them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,11 @@ from toolbox import ABSENT, ANYTHING, BROKEN_OFF, MISSING, Case  # noqa: E402
 Facts = dict[str, dict[str, Any]]
 
 
-def collect(python: str, module: str) -> Facts:
-    """The facts of all cases, by case and label, as `module` in `python` makes them."""
+def collect(python: str, module: str, wanted: Sequence[str] = ()) -> Facts:
+    """The facts of all cases, or of those in some areas, by case and label, as `module` in `python` makes them."""
     with tempfile.TemporaryDirectory() as directory:
         target = Path(directory) / "facts.json"
-        command = [python, str(HERE / "runner.py"), module, str(target)]
+        command = [python, str(HERE / "runner.py"), module, str(target), *wanted]
         environment = {key: text for key, text in os.environ.items() if not key.startswith(("MLFLOW_", "OTFLOW_"))}
         if module == "otflow":
             root = str(HERE.parents[1])
@@ -56,8 +56,6 @@ def recorded() -> Facts:
 def record(facts: Facts) -> None:
     """Keep the facts of the released MLflow, one file per area; its words are not kept."""
     RECORD.mkdir(exist_ok=True)
-    for path in RECORD.glob("*.json"):
-        path.unlink()
     areas: dict[str, Facts] = {}
     for name, of_case in facts.items():
         areas.setdefault(name.split(".", 1)[0], {})[name] = compared(of_case)
@@ -144,8 +142,12 @@ def _words(path: str, ours: Mapping[str, Any]) -> str:
 
 def main(arguments: list[str]) -> int:
     python = os.environ.get(VARIABLE)
-    if arguments == ["record"] and python:
-        record(collect(python, "mlflow"))
+    if arguments[:1] == ["record"] and python:
+        areas = arguments[1:]
+        if not areas:
+            for path in RECORD.glob("*.json"):
+                path.unlink()
+        record(collect(python, "mlflow", [f"{area}." for area in areas]))
         return 0
     if arguments[:1] == ["compare"]:
         theirs = collect(python, "mlflow") if python else recorded()
@@ -156,7 +158,7 @@ def main(arguments: list[str]) -> int:
                 for complaint in judge(entry, theirs.get(name, {}), ours.get(name, {})):
                     print(f"{name}: {complaint}")  # noqa: T201
         return 0
-    print(f"usage: harness.py record | compare [CASE…]   (record needs {VARIABLE})", file=sys.stderr)  # noqa: T201
+    print(f"usage: harness.py record [AREA…] | compare [CASE…]   (record needs {VARIABLE})", file=sys.stderr)  # noqa: T201
     return 2
 
 

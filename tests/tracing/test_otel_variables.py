@@ -12,7 +12,7 @@ import sys
 import pytest
 from opentelemetry.sdk.trace import SpanProcessor
 
-from otflow import config
+from otflow import otel_variables
 from otflow.errors import InvalidParameterError
 from otflow.tracing import guard
 from otflow.tracing.destinations import StoreDestination, destinations
@@ -25,7 +25,7 @@ def reported(error: InvalidParameterError) -> None:
 
 class TestWhereTracesGo:
     def test_nothing_is_asked_for_without_them(self):
-        assert config.otlp_traces(reported) is None
+        assert otel_variables.otlp_traces(reported) is None
         assert [type(found) for found in destinations("sqlite:///a.db")] == [StoreDestination]
 
     @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ class TestWhereTracesGo:
     def test_the_endpoint(self, monkeypatch, variables, endpoint, secure):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        found = config.otlp_traces(reported)
+        found = otel_variables.otlp_traces(reported)
         assert found is not None
         assert (found.endpoint, found.secure) == (endpoint, secure)
 
@@ -82,7 +82,7 @@ class TestWhereTracesGo:
             base + "CLIENT_CERTIFICATE": "cert.pem",
         }.items():
             monkeypatch.setenv(name, value)
-        found = config.otlp_traces(reported)
+        found = otel_variables.otlp_traces(reported)
         assert found is not None
         assert found.headers == (("api-key", "a b"), ("other", "c=d"))
         assert found.gzip
@@ -93,7 +93,7 @@ class TestWhereTracesGo:
     def test_another_exporter_calls_it_off(self, monkeypatch, exporters):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h")
         monkeypatch.setenv("OTEL_TRACES_EXPORTER", exporters)
-        assert config.otlp_traces(reported) is None
+        assert otel_variables.otlp_traces(reported) is None
 
     @pytest.mark.parametrize(
         "endpoint", ["ftp://h", "h:4318", "http://", "http:///v1", "http://h:port", "http://[::1", "//h", "http://h:0"]
@@ -101,7 +101,7 @@ class TestWhereTracesGo:
     def test_an_endpoint_that_is_none(self, monkeypatch, endpoint):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint)
         with pytest.raises(InvalidParameterError, match="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
-            config.otlp_traces(reported)
+            otel_variables.otlp_traces(reported)
         assert [type(found) for found in destinations("sqlite:///a.db")] == [StoreDestination]
 
     @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ class TestWhereTracesGo:
     )
     def test_what_is_not_allowed_counts_as_not_set(self, monkeypatch, name, value):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h")
-        plain = config.otlp_traces(reported)
+        plain = otel_variables.otlp_traces(reported)
         monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", value)
         said: list[str] = []
-        assert config.otlp_traces(lambda error: said.append(str(error))) == plain
+        assert otel_variables.otlp_traces(lambda error: said.append(str(error))) == plain
         (message,) = said
         assert message.startswith(f"OTEL_EXPORTER_OTLP_{name} must be")
         assert (value in message) is (name != "HEADERS")
@@ -133,14 +133,14 @@ class TestWhereTracesGo:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h")
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "soon")
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2000")
-        found = config.otlp_traces(lambda error: None)
+        found = otel_variables.otlp_traces(lambda error: None)
         assert found is not None
         assert found.timeout_s == 2
 
     def test_good_headers_beside_bad_ones_are_kept(self, monkeypatch):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h")
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "a=1,nonsense,b=2")
-        found = config.otlp_traces(lambda error: None)
+        found = otel_variables.otlp_traces(lambda error: None)
         assert found is not None
         assert found.headers == (("a", "1"), ("b", "2"))
 
@@ -155,15 +155,15 @@ class TestWhereTracesGo:
     @pytest.mark.parametrize("empty", ["", "  "])
     def test_an_empty_one_is_not_set(self, monkeypatch, variable, empty):
         monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
-        plain = config.otlp_traces(reported)
+        plain = otel_variables.otlp_traces(reported)
         monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_TRACES_{variable}", empty)
-        assert config.otlp_traces(reported) == plain
+        assert otel_variables.otlp_traces(reported) == plain
         assert plain is not None
 
     def test_no_timeout(self, monkeypatch):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h")
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0")
-        found = config.otlp_traces(reported)
+        found = otel_variables.otlp_traces(reported)
         assert found is not None
         assert found.timeout_s == 60  # as long as it gets
 
@@ -172,7 +172,7 @@ class TestWhereTracesGo:
     )
     def test_the_names_of_opentelemetry_for_python(self, monkeypatch, exporter, protocol):
         monkeypatch.setenv("OTEL_TRACES_EXPORTER", exporter)
-        found = config.otlp_traces(reported)
+        found = otel_variables.otlp_traces(reported)
         assert found is not None
         assert found.protocol == protocol
 
@@ -181,7 +181,7 @@ class TestWhereTracesGo:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "unix:/run/otel.sock")
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_INSECURE", str(insecure))
-        found = config.otlp_traces(reported)
+        found = otel_variables.otlp_traces(reported)
         assert found is not None
         assert (found.endpoint, found.secure) == ("unix:/run/otel.sock", not insecure)
         assert destinations("sqlite:///a.db")[0].name == "otlp:unix:/run/otel.sock"

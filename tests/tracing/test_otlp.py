@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 import otflow
-from otflow import config
+from otflow import otel_variables
 from otflow.entities import Span
 from otflow.errors import OtflowError, StoreUnavailableError
 from otflow.store.interface import TraceWrite
@@ -39,7 +39,7 @@ def collector(kind: str, receiver: Receiver, **more: object) -> OtlpDestination:
     path = "/v1/traces" if kind != GRPC else ""
     protocol = GRPC if kind == GRPC else "http/protobuf"
     target = {"protocol": protocol, "secure": False, "timeout_s": 5.0, **more}
-    return OtlpDestination(config.OtlpTraces(endpoint=f"http://127.0.0.1:{receiver.port}{path}", **target))  # type: ignore[arg-type]
+    return OtlpDestination(otel_variables.OtlpTraces(endpoint=f"http://127.0.0.1:{receiver.port}{path}", **target))  # type: ignore[arg-type]
 
 
 def name_collector(monkeypatch: pytest.MonkeyPatch, kind: str, receiver: Receiver) -> None:
@@ -191,7 +191,9 @@ def test_nobody_there(tmp_path, kind):
 
 def test_secrets_are_in_no_message(tmp_path):
     with Receiver(HTTP, tmp_path, "400") as receiver:
-        target = config.OtlpTraces("http/protobuf", f"http://u:hush@127.0.0.1:{receiver.port}/v1/traces?key=hush")
+        target = otel_variables.OtlpTraces(
+            "http/protobuf", f"http://u:hush@127.0.0.1:{receiver.port}/v1/traces?key=hush"
+        )
         destination = OtlpDestination(target)
         with pytest.raises(OtflowError) as caught:
             destination.send([], [span(1)])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import otflow
-from otflow import config
+from otflow import otel_variables
 from otflow.errors import OtflowError, StoreUnavailableError
 from otflow.tracing import guard
 from otflow.tracing.otlp import OtlpDestination
@@ -57,7 +57,7 @@ def destination(kind: str, receiver: Receiver, timeout_ms: str = "20000", **vari
         patch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", timeout_ms)
         for name, value in variables.items():
             patch.setenv(f"OTEL_EXPORTER_OTLP_{name}", str(value))
-        target = config.otlp_traces(lambda error: pytest.fail(str(error)))
+        target = otel_variables.otlp_traces(lambda error: pytest.fail(str(error)))
     assert target is not None
     return OtlpDestination(target)
 
@@ -179,15 +179,19 @@ class TestTroubledCollectors:
 
     def test_one_that_speaks_no_http(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
-            target = config.OtlpTraces("http/protobuf", f"http://127.0.0.1:{server.getsockname()[1]}/", timeout_s=0.5)
+            target = otel_variables.OtlpTraces(
+                "http/protobuf", f"http://127.0.0.1:{server.getsockname()[1]}/", timeout_s=0.5
+            )
             with pytest.raises(StoreUnavailableError):
                 OtlpDestination(target).send([], [span(1)])
-            grpc = config.OtlpTraces("grpc", f"http://127.0.0.1:{server.getsockname()[1]}", timeout_s=0.5, secure=False)
+            grpc = otel_variables.OtlpTraces(
+                "grpc", f"http://127.0.0.1:{server.getsockname()[1]}", timeout_s=0.5, secure=False
+            )
             with pytest.raises(StoreUnavailableError):
                 OtlpDestination(grpc).send([], [span(1)])
 
     def test_an_address_of_grpc_s_own(self, tmp_path, unused_socket):
-        target = config.OtlpTraces("grpc", f"unix:{unused_socket}", timeout_s=20.0, secure=False)
+        target = otel_variables.OtlpTraces("grpc", f"unix:{unused_socket}", timeout_s=20.0, secure=False)
         with pytest.raises(StoreUnavailableError):
             OtlpDestination(target).send([], [span(1)])
 

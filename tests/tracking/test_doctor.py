@@ -37,9 +37,15 @@ def test_problems_are_said(capsys, monkeypatch):
     assert "OTFLOW_TRACE_SAMPLING_RATIO must be" in capsys.readouterr().out.partition("problems:")[2]
 
 
-def test_passwords_in_uris_are_not_shown(capsys):
-    otflow.set_tracking_uri("http://ada:hush@127.0.0.1:1")
-    otflow.doctor()
+@pytest.mark.parametrize("mask", [False, True])
+@pytest.mark.parametrize(
+    "uri", ["http://ada:hush@127.0.0.1:1", "http://ada:at@hush@127.0.0.1:1", "postgresql://127.0.0.1:1/x?password=hush"]
+)
+def test_passwords_in_uris_are_not_shown(capsys, monkeypatch, uri, mask):
+    monkeypatch.setenv("OTFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    otflow.set_tracking_uri(uri)
+    otflow.set_registry_uri(uri)
+    otflow.doctor(mask_envs=mask)
     assert "hush" not in capsys.readouterr().out
 
 

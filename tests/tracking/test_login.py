@@ -160,7 +160,7 @@ class TestServer:
         assert otflow.get_tracking_uri() == server.uri
         otflow.search_experiments()
         assert server.sent == [BASIC, BASIC]
-        values = f"mlflow_tracking_username = ada\nmlflow_tracking_password = {PASSWORD}\n"
+        values = "mlflow_tracking_username = ada\nmlflow_tracking_password = hunter2 %%[x]\n"
         assert kept.read_text() == f"[mlflow]\nmlflow_tracking_uri = {server.uri}\n{values}\n[{server.uri}]\n{values}"
 
     def test_they_are_sent_to_no_other_server(self, server, other):

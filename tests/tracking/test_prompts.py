@@ -534,3 +534,19 @@ class TestTemplates:
         partial = loaded.format(allow_partial=True, a="1")
         assert isinstance(partial, PromptVersion)
         assert (partial.template, partial.uri, loaded.template) == ("1 {{ b }}", "prompts:/p/1", "{{ a }} {{ b }}")
+
+
+class TestWorkspaces:
+    def test_each_has_prompts_of_its_own(self):
+        otflow.create_workspace("red")
+        otflow.register_prompt("p", "here")
+        assert otflow.load_prompt("p", 1).template == "here"
+        otflow.set_workspace("red")
+        assert otflow.load_prompt("p", 1, allow_missing=True) is None
+        otflow.register_prompt("p", "there")
+        with otflow.start_run() as run:
+            assert otflow.load_prompt("p", 1).template == "there"
+        assert linked(otflow.get_run(run.info.run_id).data.tags[TAG]) == ["p/1"]
+        otflow.set_workspace(None)
+        assert otflow.load_prompt("p", 1).template == "here"
+        assert [one.name for one in otflow.search_prompts()] == ["p"]

@@ -22,8 +22,10 @@ from otflow.errors import (
     StoreUnavailableError,
     error_from_code,
 )
+from otflow.store.opening import split_workspace
 from otflow.store.remote.credentials import Credentials, kept_credentials
-from otflow.wire.endpoints import Endpoint
+from otflow.store.workspaces import DEFAULT_WORKSPACE
+from otflow.wire.endpoints import WORKSPACE_HEADER, Endpoint
 from otflow.wire.scalars import Json
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ _OVERLOADED: Final = frozenset({429, 503})
 """Answers that say the request was not served, so that any request may be sent again."""
 _UNAVAILABLE: Final = frozenset({408, 429, 502, 503, 504})
 """Answers after which the same request may succeed."""
+_NO_CONTENT: Final = 204
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 10.0
 _MESSAGE_LENGTH: Final = 1000
@@ -53,7 +56,8 @@ class HttpClient:
 
     Args:
         uri: The server, `http(s)://[user:password@]host[:port][/path]`. A user in it goes before the settings, and
-            these before what `otflow.login` has kept for the server.
+            these before what `otflow.login` has kept for the server. With `#workspace=name` all requests are for that
+            workspace.
         credentials: Who to be there, before all of these.
 
     Raises:
@@ -61,6 +65,10 @@ class HttpClient:
     """
 
     def __init__(self, uri: str, credentials: Credentials | None = None) -> None:
+        self.place: Final = uri
+        """The URI as it was given, with what is secret in it."""
+        uri, workspace = split_workspace(uri)
+        self.workspace: Final = workspace or DEFAULT_WORKSPACE
         try:
             parts = urlsplit(uri.strip())
             host, port = parts.hostname, parts.port
@@ -114,6 +122,8 @@ class HttpClient:
                 session.mount("http://", adapter)
                 session.mount("https://", adapter)
                 session.headers["User-Agent"] = "otflow"
+                if self.workspace != DEFAULT_WORKSPACE:
+                    session.headers[WORKSPACE_HEADER] = self.workspace
                 self._session = session
             return self._session
 
@@ -169,6 +179,8 @@ class HttpClient:
                 raise InvalidParameterError(f"{self.uri} takes no NaN and no infinity in {request}") from None
             content |= {"data": data, "headers": {"Content-Type": "application/json"}}
         response = self._send(endpoint, endpoint.url_path(path or {}), **content)
+        if response.status_code == _NO_CONTENT:
+            return {}
         try:
             answer = response.json()
         except ValueError:
@@ -362,7 +374,7 @@ def _clean(message: str) -> str:
     """A server's message without the SQL and the driver's words that MLflow's server puts into some."""
     message = _SQL.sub("", message)
     head, separator, tail = message.partition(" Error: (")
-    if separator and _DRIVER_ERROR.match(f"({tail}"):
+    if separator and (_DRIVER_ERROR.match(f"({tail}") or tail.startswith("raised as a result of ")):
         message = head
     if _DRIVER_ERROR.match(message):
         message = "The server's database refused it"

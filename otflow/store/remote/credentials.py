@@ -15,6 +15,8 @@ mlflow_tracking_username = ada
 mlflow_tracking_password = …
 ```
 
+A percent sign in a value is written twice, as MLflow wants it.
+
 What is in `[mlflow]` goes to the server that `mlflow_tracking_uri` names there, and where it names none (the key is
 otflow's) to the one that is the tracking URI of the process.
 """
@@ -104,7 +106,8 @@ def keep_credentials(uri: str, credentials: Credentials) -> None:
     origin = origin_of(uri)
     if origin is None:
         raise OtflowError("Credentials are kept for servers, http(s)://host[:port], alone")
-    values = {_USERNAME: credentials.username, _PASSWORD: credentials.password, _TOKEN: credentials.token}
+    given = {_USERNAME: credentials.username, _PASSWORD: credentials.password, _TOKEN: credentials.token}
+    values = {key: text if text is None else text.replace("%", "%%") for key, text in given.items()}
     changes: dict[str, dict[str, str | None]] = {}
     path = credentials_path()
     general = read_profiles(path).get(_MLFLOW, {})
@@ -117,7 +120,8 @@ def keep_credentials(uri: str, credentials: Credentials) -> None:
     write_profiles(path, changes)
 
 
-def _credentials(values: dict[str, str]) -> Credentials | None:
+def _credentials(section: dict[str, str]) -> Credentials | None:
+    values = {key: text.replace("%%", "%") for key, text in section.items()}
     if values.get(_TOKEN):
         return Credentials(token=values[_TOKEN])
     if values.get(_USERNAME):

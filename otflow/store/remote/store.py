@@ -36,6 +36,7 @@ from otflow.store.remote.filters import check_experiment_search, server_filter, 
 from otflow.store.remote.models import RemoteModels
 from otflow.store.remote.registry import Kinds, RemoteRegistry
 from otflow.store.remote.runs import RemoteRuns
+from otflow.store.remote.workspaces import RemoteWorkspaces
 from otflow.store.remote.writing import Draft, portions
 from otflow.wire import endpoints
 from otflow.wire.assessments import assessment_from_json, assessment_to_json, changes_to_json
@@ -62,11 +63,11 @@ _VIEW_TYPES: Final = {
 }
 
 
-class RemoteStore(RemoteRuns, RemoteModels, RemoteRegistry, Store):
+class RemoteStore(RemoteRuns, RemoteModels, RemoteRegistry, RemoteWorkspaces, Store):
     """A store that an HTTP server holds. Nothing is sent until a method is called.
 
     Args:
-        uri: The server, `http(s)://[user:password@]host[:port][/path]`.
+        uri: The server, `http(s)://[user:password@]host[:port][/path]`, with `#workspace=name` one of its workspaces.
 
     Raises:
         InvalidParameterError: `uri` is not of that form.
@@ -413,7 +414,7 @@ class RemoteStore(RemoteRuns, RemoteModels, RemoteRegistry, Store):
         if not 0 <= int(experiment_id) < 2**63:
             raise NotFoundError(f"No Experiment with id={experiment_id} exists")
         answer = self._http.call(endpoints.GET_EXPERIMENT, query={"experiment_id": experiment_id})
-        return experiment_from_json(member(answer, "experiment", "experiment"))
+        return experiment_from_json(member(answer, "experiment", "experiment"), self.workspace)
 
     def get_experiment_by_name(self, name: str) -> Experiment | None:
         if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -422,7 +423,7 @@ class RemoteStore(RemoteRuns, RemoteModels, RemoteRegistry, Store):
             answer = self._http.call(endpoints.GET_EXPERIMENT_BY_NAME, query={"experiment_name": name})
         except NotFoundError:
             return None
-        return experiment_from_json(member(answer, "experiment", "experiment"))
+        return experiment_from_json(member(answer, "experiment", "experiment"), self.workspace)
 
     def search_experiments(
         self,
@@ -445,7 +446,8 @@ class RemoteStore(RemoteRuns, RemoteModels, RemoteRegistry, Store):
             "page_token": _checked_token(page_token),
         }
         answer = self._http.call(endpoints.SEARCH_EXPERIMENTS, body=_given(body))
-        experiments = [experiment_from_json(data) for data in members(answer, "experiments", "list of experiments")]
+        found = members(answer, "experiments", "list of experiments")
+        experiments = [experiment_from_json(data, self.workspace) for data in found]
         return Page(experiments, answer.get("next_page_token") or None)
 
     def delete_experiment(self, experiment_id: str) -> None:

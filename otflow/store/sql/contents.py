@@ -442,8 +442,23 @@ def preload(session: Session, spans: Sequence[Span]) -> None:
         span.settle(lambda pieces: joined(pieces, found))
 
 
-def read_attachment(session: Session, sha256: str) -> bytes | None:
-    """The bytes of an attachment; None where it is not there."""
+_OWNER: Final = """
+WITH RECURSIVE links (below, above) AS (
+    SELECT hash, owner FROM content_uses UNION ALL SELECT parent, hash FROM contents WHERE parent IS NOT NULL
+), users (name) AS (
+    SELECT above FROM links WHERE below = ? UNION SELECT l.above FROM users u JOIN links l ON l.below = u.name
+)
+SELECT 1 FROM users u JOIN traces t ON t.trace_id = u.name JOIN experiments e ON e.experiment_id = t.experiment_id
+WHERE e.workspace = ? LIMIT 1
+"""
+"""Whether a trace of a workspace needs a content: itself, or through contents that need it."""
+
+
+def read_attachment(session: Session, sha256: str, workspace: str) -> bytes | None:
+    """The bytes of an attachment; None where no trace of the workspace has it."""
+    shared = session.one("SELECT 1 FROM workspaces WHERE name <> ? LIMIT 1", (workspace,)) is not None
+    if shared and session.one(_OWNER, (sha256, workspace)) is None:
+        return None
     rows = session.all("SELECT data FROM attachments WHERE hash = ? ORDER BY number", (sha256,))
     return b"".join(row[0] for row in rows) if rows else None
 

@@ -12,7 +12,7 @@ from otflow.clock import now_ms
 from otflow.entities import Experiment, ExperimentTag, Page, ViewType
 from otflow.errors import AlreadyExistsError, InvalidParameterError, InvalidStateError, NotFoundError
 from otflow.store import validation
-from otflow.store.sql import keyset
+from otflow.store.sql import keyset, workspaces
 from otflow.store.sql.connection import Row, Session
 from otflow.store.sql.dialect import values
 from otflow.store.sql.rows import clean, clean_id
@@ -51,25 +51,32 @@ def experiment_number(experiment_id: object) -> int:
 
 
 def create(
-    session: Session, name: str, artifact_location: str | None, tags: Mapping[str, str] | None, artifact_root: str
+    session: Session,
+    workspace: str,
+    name: str,
+    artifact_location: str | None,
+    tags: Mapping[str, str] | None,
+    root_of_store: str,
 ) -> str:
     """Create an experiment; see `ExperimentStore.create_experiment`."""
     name = clean(validation.check_experiment_name(name))
     location = _absolute(artifact_location)
     first_tags = validation.check_first_tags(tags or {})
     now = now_ms()
+    root = workspaces.artifact_root(session, workspace, root_of_store)
     row = session.one(
-        "INSERT INTO experiments (name, artifact_location, lifecycle_stage, creation_time_ms, last_update_time_ms)"
-        " VALUES (?, ?, 'active', ?, ?) ON CONFLICT DO NOTHING RETURNING experiment_id",
-        (name, location or "", now, now),
+        "INSERT INTO experiments"
+        " (workspace, name, artifact_location, lifecycle_stage, creation_time_ms, last_update_time_ms)"
+        " VALUES (?, ?, ?, 'active', ?, ?) ON CONFLICT DO NOTHING RETURNING experiment_id",
+        (workspace, name, location or "", now, now),
     )
     if row is None:
-        raise _taken(session, name)
+        raise _taken(session, workspace, name)
     number: int = row[0]
     if not location:
         session.run(
             "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?",
-            (f"{artifact_root}/{number}", number),
+            (f"{root.rstrip('/')}/{number}", number),
         )
     insert_rows(
         session,
@@ -84,16 +91,19 @@ def get(session: Session, experiment_id: str) -> Experiment:
     return _experiments(session, [_row(session, experiment_id)])[0]
 
 
-def get_by_name(session: Session, name: str) -> Experiment | None:
+def get_by_name(session: Session, workspace: str, name: str) -> Experiment | None:
     """One experiment by its exact name."""
     if name is None:  # pyright: ignore[reportUnnecessaryComparison]
         return None
-    row = session.one(f"SELECT {_COLUMNS} FROM experiments WHERE name = ?", (clean_id(name),))
+    row = session.one(
+        f"SELECT {_COLUMNS} FROM experiments WHERE workspace = ? AND name = ?", (workspace, clean_id(name))
+    )
     return None if row is None else _experiments(session, [row])[0]
 
 
 def search(
     session: Session,
+    workspace: str,
     view_type: int,
     filter_string: str | None,
     order_by: Sequence[str] | None,
@@ -111,8 +121,8 @@ def search(
             " It must be one of ViewType.ACTIVE_ONLY, ViewType.DELETED_ONLY, ViewType.ALL"
         )
     query = filters.experiment_query(filter_string, order_by, session.dialect)
-    conditions = [f"e.lifecycle_stage IN {values(len(stages[view_type]), 1)}"]
-    parameters: list[object] = list(stages[view_type])
+    conditions = ["e.workspace = ?", f"e.lifecycle_stage IN {values(len(stages[view_type]), 1)}"]
+    parameters: list[object] = [workspace, *stages[view_type]]
     if query.where:
         conditions.append(query.where)
         parameters += query.parameters
@@ -127,6 +137,8 @@ def search(
         f"SELECT {_COLUMNS}, {keys} FROM experiments e WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?",
         [*key_parameters, *parameters, *order_parameters, limit + 1],
     )
+    if not rows and page_token is None:
+        workspaces.get(session, workspace)  # rather an error than nothing, where the name is mistyped
     token = keyset.write_token("experiments", query.order, rows[limit - 1][7:]) if len(rows) > limit else None
     return Page(_experiments(session, rows[:limit]), token)
 
@@ -147,8 +159,9 @@ def rename(session: Session, experiment_id: str, new_name: str) -> None:
     row = _row(session, experiment_id, lock=True)
     if row[3] != "active":
         raise InvalidStateError(f"Cannot rename a non-active experiment. The experiment {row[0]} is {row[3]}.")
-    if session.one("SELECT 1 FROM experiments WHERE name = ? AND experiment_id <> ?", (new_name, row[0])):
-        raise _taken(session, new_name)
+    taken = "SELECT 1 FROM experiments WHERE workspace = ? AND name = ? AND experiment_id <> ?"
+    if session.one(taken, (row[6], new_name, row[0])):
+        raise _taken(session, row[6], new_name)
     session.run(
         "UPDATE experiments SET name = ?, last_update_time_ms = ? WHERE experiment_id = ?", (new_name, now_ms(), row[0])
     )
@@ -212,8 +225,10 @@ def _absent(experiment_id: object) -> NotFoundError:
     return NotFoundError(f"No Experiment with id={experiment_id} exists")
 
 
-def _taken(session: Session, name: str) -> AlreadyExistsError:
-    row = session.one("SELECT experiment_id, lifecycle_stage FROM experiments WHERE name = ?", (name,))
+def _taken(session: Session, workspace: str, name: str) -> AlreadyExistsError:
+    row = session.one(
+        "SELECT experiment_id, lifecycle_stage FROM experiments WHERE workspace = ? AND name = ?", (workspace, name)
+    )
     hint = (
         f" It is deleted: restore the experiment {row[0]}, or rename it."
         if row is not None and row[1] != "active"

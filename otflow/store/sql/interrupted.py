@@ -84,7 +84,7 @@ def _settle(session: Session, trace_ids: list[str]) -> int:
         )
         for trace_id, experiment_id, time_ns, _ in rows
     ]
-    Batch(writes, [], home=None).write(session)
+    Batch(writes, [], home=None).write(session, None)
     for trace_id, span_id, content in select_in(session, _OPEN_SPANS, [row[0] for row in rows]):
         found = load(content)
         found["message"] = _MESSAGE

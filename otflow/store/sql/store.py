@@ -1,4 +1,7 @@
-"""`SqlStore`: the whole store over one SQL database. Each method is one transaction."""
+"""`SqlStore`: the whole store over one SQL database. Each method is one transaction.
+
+What a method is given the id of is looked for in the workspace of the store first: see `otflow.store.sql.scope`.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ from otflow.entities import (
     Trace,
     TraceInfo,
     ViewType,
+    Workspace,
+    WorkspaceDeletionMode,
 )
 from otflow.errors import InvalidParameterError, NotFoundError
 from otflow.store import validation
@@ -40,19 +45,24 @@ from otflow.store.sql import (
     run_values,
     runs,
     traces,
+    workspaces,
 )
 from otflow.store.sql.connection import Database, Session
 from otflow.store.sql.registry.store import SqlRegistry
 from otflow.store.sql.rows import clean_id
+from otflow.store.sql.scope import Kind
+from otflow.store.sql.scoped import Scoped
 from otflow.store.sql.statements import select_in
 from otflow.store.sql.writing import Batch
+from otflow.store.workspace_names import check_deletion_mode
+from otflow.store.workspaces import DEFAULT_WORKSPACE
 from otflow.wire.conventions import read
 
 __all__ = ["SqlStore"]
 
 
-class SqlStore(SqlRegistry, Store):
-    """Traces and experiments in SQLite or PostgreSQL.
+class SqlStore(Scoped, SqlRegistry, Store):
+    """One workspace of a database, SQLite or PostgreSQL.
 
     Args:
         database: The database; its schema is made where there is none.
@@ -63,33 +73,45 @@ class SqlStore(SqlRegistry, Store):
     """
 
     def __init__(self, database: Database, artifact_root: str) -> None:
-        self._database = database
-        self._workspace = "default"
-        self._artifact_root = artifact_root
-        self._reader = traces.Reader(database, self._locations)
-        self._known: dict[int, str] = {}
-        """Artifact locations of experiments, which never change, by number."""
+        self._bind(database, artifact_root, DEFAULT_WORKSPACE)
         try:
             migrations.prepare(database, f"{artifact_root}/0")
         except BaseException:
             database.close()
             raise
 
+    def _bind(self, database: Database, artifact_root: str, workspace: str) -> None:
+        Scoped.__init__(self, database, workspace)
+        self._artifact_root = artifact_root
+        self._reader = traces.Reader(database, self._locations)
+        self._known: dict[int, str] = {}
+        """Artifact locations of experiments, which never change, by number."""
+
     # -- writing ---------------------------------------------------------------------------------
 
     def write_traces(self, traces: Sequence[TraceWrite], spans: Sequence[Span]) -> None:
         numbers = {an_id: experiments.experiment_number(an_id) for an_id in {write.experiment_id for write in traces}}
-        self._check_experiments(numbers.values())
-        self._write(Batch([(write, numbers[write.experiment_id]) for write in traces], spans, home=None))
+        self._write_batch(
+            Batch([(write, numbers[write.experiment_id]) for write in traces], spans, home=None), numbers.values()
+        )
 
     def write_spans(self, experiment_id: str, spans: Sequence[Span]) -> None:
         number = experiments.experiment_number(experiment_id)
-        self._check_experiments([number])
-        self._write(Batch([], [read(span) for span in spans], home=number))
+        self._write_batch(Batch([], [read(span) for span in spans], home=number), [number])
 
-    def _write(self, batch: Batch) -> None:
+    def _write_batch(self, batch: Batch, numbers: Iterable[int]) -> None:
+        wanted = list(numbers)
         if batch.parts:
-            self._database.write(batch.write)
+            self._write(
+                lambda session: self._scope.require(session, Kind.EXPERIMENT, wanted, existing=True),
+                lambda session: batch.write(session, self._scope),
+            )
+        else:
+            self._read_experiments(wanted)
+
+    def _read_experiments(self, numbers: Sequence[int]) -> None:
+        with self._database.read() as session:
+            self._scope.require(session, Kind.EXPERIMENT, numbers, existing=True)
 
     def settle_interrupted(self) -> int:
         return interrupted.settle(self._database)
@@ -104,8 +126,9 @@ class SqlStore(SqlRegistry, Store):
     ) -> int:
         validation.check_trace_deletion(max_timestamp_ms, max_traces, trace_ids)
         number = experiments.experiment_number(experiment_id)
-        return self._database.write(
-            lambda session: traces.delete(session, number, max_timestamp_ms, max_traces, trace_ids)
+        return self._write_to_experiment(
+            experiment_id,
+            lambda session: traces.delete(session, number, max_timestamp_ms, max_traces, trace_ids),
         )
 
     def collect_garbage(self) -> int:
@@ -120,21 +143,23 @@ class SqlStore(SqlRegistry, Store):
         return found[0]
 
     def get_trace_info(self, trace_id: str) -> TraceInfo:
-        with self._database.snapshot() as session:
+        with self._snapshot(Kind.TRACE, clean_id(trace_id)) as session:
             return traces.get_info(session, clean_id(trace_id), self._locations)
 
     def get_traces(self, trace_ids: Sequence[str]) -> list[Trace]:
-        with self._database.snapshot() as session:
-            return traces.get(session, [clean_id(an_id) for an_id in trace_ids], self._reader)
+        with self._snapshot() as session:
+            own = self._scope.within(session, Kind.TRACE, [clean_id(an_id) for an_id in trace_ids])
+            return traces.get(session, [str(an_id) for an_id in own], self._reader)
 
     def iter_spans(self, trace_id: str, *, page_size: int = 1000) -> Iterator[Span]:
         if page_size < 1:
             raise InvalidParameterError(f"page_size must be a positive integer, not {page_size}")
-        return traces.iter_spans(self._database, clean_id(trace_id), page_size)
+        with self._read(Kind.TRACE, clean_id(trace_id)):
+            return traces.iter_spans(self._database, clean_id(trace_id), page_size)
 
     def read_attachment(self, sha256: str) -> bytes:
-        with self._database.read() as session:
-            found = contents.read_attachment(session, clean_id(sha256))
+        with self._snapshot() as session:
+            found = contents.read_attachment(session, clean_id(sha256), self._workspace)
         if found is None:
             raise NotFoundError(f"the store at {self.uri} has no attachment with the hash {sha256!r}")
         return found
@@ -149,10 +174,10 @@ class SqlStore(SqlRegistry, Store):
         page_token: str | None = None,
         include_spans: bool = True,
     ) -> Page[Trace]:
-        with self._database.snapshot() as session:
+        with self._snapshot() as session:
             return traces.search(
                 session,
-                list(_numbers(experiment_ids)),
+                self._own_experiments(session, experiment_ids),
                 self._reader,
                 filter_string=filter_string,
                 order_by=order_by,
@@ -164,35 +189,48 @@ class SqlStore(SqlRegistry, Store):
     # -- annotating ------------------------------------------------------------------------------
 
     def set_trace_tag(self, trace_id: str, key: str, value: str) -> None:
-        self._database.write(lambda session: traces.set_tag(session, clean_id(trace_id), key, value))
+        self._write_to_trace(trace_id, lambda session: traces.set_tag(session, clean_id(trace_id), key, value))
 
     def delete_trace_tag(self, trace_id: str, key: str) -> None:
-        self._database.write(lambda session: traces.delete_tag(session, clean_id(trace_id), key))
+        self._write_to_trace(trace_id, lambda session: traces.delete_tag(session, clean_id(trace_id), key))
 
     def link_traces_to_run(self, trace_ids: Sequence[str], run_id: str) -> None:
-        self._database.write(lambda session: traces.link_run(session, trace_ids, run_id))
+        self._write(
+            lambda session: self._require_link(session, trace_ids, run_id),
+            lambda session: traces.link_run(session, trace_ids, run_id),
+        )
 
     def unlink_traces_from_run(self, trace_ids: Sequence[str], run_id: str) -> None:
-        self._database.write(lambda session: traces.unlink_run(session, trace_ids, run_id))
+        self._write(
+            lambda session: self._require_link(session, trace_ids, run_id),
+            lambda session: traces.unlink_run(session, trace_ids, run_id),
+        )
 
     def link_prompts_to_trace(self, trace_id: str, prompts: Sequence[tuple[str, str]]) -> None:
-        self._database.write(lambda session: traces.link_prompts(session, clean_id(trace_id), prompts))
+        self._write_to_trace(trace_id, lambda session: traces.link_prompts(session, clean_id(trace_id), prompts))
 
     def create_assessment(self, assessment: Assessment) -> Assessment:
-        return self._database.write(lambda session: assessments.create_assessment(session, assessment))
+        return self._write_to_trace(
+            assessment.trace_id,
+            lambda session: assessments.create_assessment(session, assessment),
+        )
 
     def get_assessment(self, trace_id: str, assessment_id: str) -> Assessment:
-        with self._database.read() as session:
+        with self._read(Kind.TRACE, clean_id(trace_id)) as session:
             return assessments.get_assessment(session, clean_id(trace_id), clean_id(assessment_id))
 
     def update_assessment(self, trace_id: str, assessment_id: str, changes: Mapping[str, object]) -> Assessment:
-        return self._database.write(
-            lambda session: assessments.update_assessment(session, clean_id(trace_id), clean_id(assessment_id), changes)
+        return self._write_to_trace(
+            trace_id,
+            lambda session: assessments.update_assessment(
+                session, clean_id(trace_id), clean_id(assessment_id), changes
+            ),
         )
 
     def delete_assessment(self, trace_id: str, assessment_id: str) -> None:
-        self._database.write(
-            lambda session: assessments.delete_assessment(session, clean_id(trace_id), clean_id(assessment_id))
+        self._write_to_trace(
+            trace_id,
+            lambda session: assessments.delete_assessment(session, clean_id(trace_id), clean_id(assessment_id)),
         )
 
     # -- experiments -----------------------------------------------------------------------------
@@ -200,17 +238,19 @@ class SqlStore(SqlRegistry, Store):
     def create_experiment(
         self, name: str, *, artifact_location: str | None = None, tags: Mapping[str, str] | None = None
     ) -> str:
-        return self._database.write(
-            lambda session: experiments.create(session, name, artifact_location, tags, self._artifact_root)
+        return self._database.write(  # a name is looked up together with the workspace
+            lambda session: experiments.create(
+                session, self._workspace, name, artifact_location, tags, self._artifact_root
+            )
         )
 
     def get_experiment(self, experiment_id: str) -> Experiment:
-        with self._database.read() as session:
+        with self._read(Kind.EXPERIMENT, experiments.experiment_number(experiment_id)) as session:
             return experiments.get(session, experiment_id)
 
     def get_experiment_by_name(self, name: str) -> Experiment | None:
         with self._database.read() as session:
-            return experiments.get_by_name(session, name)
+            return experiments.get_by_name(session, self._workspace, name)
 
     def search_experiments(
         self,
@@ -221,23 +261,25 @@ class SqlStore(SqlRegistry, Store):
         max_results: int = 1000,
         page_token: str | None = None,
     ) -> Page[Experiment]:
-        with self._database.snapshot() as session:
-            return experiments.search(session, view_type, filter_string, order_by, max_results, page_token)
+        with self._snapshot() as session:
+            return experiments.search(
+                session, self._workspace, view_type, filter_string, order_by, max_results, page_token
+            )
 
     def delete_experiment(self, experiment_id: str) -> None:
-        self._database.write(lambda session: experiments.delete(session, experiment_id))
+        self._write_to_experiment(experiment_id, lambda session: experiments.delete(session, experiment_id))
 
     def restore_experiment(self, experiment_id: str) -> None:
-        self._database.write(lambda session: experiments.restore(session, experiment_id))
+        self._write_to_experiment(experiment_id, lambda session: experiments.restore(session, experiment_id))
 
     def rename_experiment(self, experiment_id: str, new_name: str) -> None:
-        self._database.write(lambda session: experiments.rename(session, experiment_id, new_name))
+        self._write_to_experiment(experiment_id, lambda session: experiments.rename(session, experiment_id, new_name))
 
     def set_experiment_tags(self, experiment_id: str, tags: Mapping[str, str]) -> None:
-        self._database.write(lambda session: experiments.set_tags(session, experiment_id, tags))
+        self._write_to_experiment(experiment_id, lambda session: experiments.set_tags(session, experiment_id, tags))
 
     def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
-        self._database.write(lambda session: experiments.delete_tag(session, experiment_id, key))
+        self._write_to_experiment(experiment_id, lambda session: experiments.delete_tag(session, experiment_id, key))
 
     # -- runs ------------------------------------------------------------------------------------
 
@@ -251,22 +293,22 @@ class SqlStore(SqlRegistry, Store):
         run_name: str | None = None,
     ) -> Run:
         draft = runs.draft(user_id, start_time_ms, tags, run_name)
-        return self._database.write(lambda session: runs.create(session, experiment_id, draft))
+        return self._write_to_experiment(experiment_id, lambda session: runs.create(session, experiment_id, draft))
 
     def get_run(self, run_id: str) -> Run:
-        with self._database.snapshot() as session:
+        with self._snapshot(Kind.RUN, clean_id(run_id)) as session:
             return runs.get(session, run_id)
 
     def update_run(
         self, run_id: str, *, status: str | None = None, end_time_ms: int | None = None, name: str | None = None
     ) -> RunInfo:
-        return self._database.write(lambda session: runs.update(session, run_id, status, end_time_ms, name))
+        return self._write_to_run(run_id, lambda session: runs.update(session, run_id, status, end_time_ms, name))
 
     def delete_run(self, run_id: str) -> None:
-        self._database.write(lambda session: runs.delete(session, run_id))
+        self._write_to_run(run_id, lambda session: runs.delete(session, run_id))
 
     def restore_run(self, run_id: str) -> None:
-        self._database.write(lambda session: runs.restore(session, run_id))
+        self._write_to_run(run_id, lambda session: runs.restore(session, run_id))
 
     def log_batch(
         self,
@@ -278,32 +320,43 @@ class SqlStore(SqlRegistry, Store):
         link_models: bool = False,
     ) -> None:
         batch = run_values.Batch(metrics, params, tags, link_models)
-        self._database.write(lambda session: batch.write(session, run_id))
+        self._write(
+            lambda session: self._require_run(session, run_id, [metric.model_id for metric in metrics]),
+            lambda session: batch.write(session, run_id),
+        )
 
     def delete_run_tag(self, run_id: str, key: str) -> None:
-        self._database.write(lambda session: run_values.delete_tag(session, run_id, key))
+        self._write_to_run(run_id, lambda session: run_values.delete_tag(session, run_id, key))
 
     def link_prompts_to_run(self, run_id: str, prompts: Sequence[tuple[str, str]]) -> None:
-        self._database.write(lambda session: run_values.link_prompts(session, run_id, prompts))
+        self._write_to_run(run_id, lambda session: run_values.link_prompts(session, run_id, prompts))
 
     def unlink_prompt_from_run(self, run_id: str, prompt: tuple[str, str]) -> None:
-        self._database.write(lambda session: run_values.unlink_prompt(session, run_id, prompt))
+        self._write_to_run(run_id, lambda session: run_values.unlink_prompt(session, run_id, prompt))
 
     def get_metric_history(
         self, run_id: str, key: str, *, max_results: int | None = None, page_token: str | None = None
     ) -> Page[Metric]:
-        with self._database.snapshot() as session:
+        with self._snapshot() as session:
+            if not self._scope.within(session, Kind.RUN, [clean_id(run_id)]):
+                run_id = ""  # of what is not there, there is none
             return run_values.history(session, run_id, key, max_results, page_token)
 
     def log_inputs(
         self, run_id: str, *, datasets: Sequence[DatasetInput] = (), models: Sequence[LoggedModelInput] = ()
     ) -> None:
         inputs = run_links.Inputs(datasets, models)
-        self._database.write(lambda session: inputs.write(session, run_id))
+        self._write(
+            lambda session: self._require_run(session, run_id, [model.model_id for model in models]),
+            lambda session: inputs.write(session, run_id),
+        )
 
     def log_outputs(self, run_id: str, models: Sequence[LoggedModelOutput]) -> None:
         outputs = run_links.Outputs(models)
-        self._database.write(lambda session: outputs.write(session, run_id))
+        self._write(
+            lambda session: self._require_run(session, run_id, [model.model_id for model in models]),
+            lambda session: outputs.write(session, run_id),
+        )
 
     def search_runs(
         self,
@@ -315,10 +368,10 @@ class SqlStore(SqlRegistry, Store):
         max_results: int = 1000,
         page_token: str | None = None,
     ) -> Page[Run]:
-        with self._database.snapshot() as session:
+        with self._snapshot() as session:
             return run_search.search(
                 session,
-                list(_numbers(experiment_ids)),
+                self._own_experiments(session, experiment_ids),
                 filter_string=filter_string,
                 view_type=view_type,
                 order_by=order_by,
@@ -340,29 +393,29 @@ class SqlStore(SqlRegistry, Store):
         status: LoggedModelStatus = LoggedModelStatus.PENDING,
     ) -> LoggedModel:
         draft = models.draft(name, source_run_id, tags, params, model_type, status)
-        return self._database.write(lambda session: models.create(session, experiment_id, draft))
+        return self._write_to_experiment(experiment_id, lambda session: models.create(session, experiment_id, draft))
 
     def get_logged_model(self, model_id: str) -> LoggedModel:
-        with self._database.snapshot() as session:
+        with self._snapshot(Kind.MODEL, clean_id(model_id)) as session:
             return models.get(session, model_id)
 
     def finalize_logged_model(self, model_id: str, status: LoggedModelStatus) -> LoggedModel:
-        return self._database.write(lambda session: models.finalize(session, model_id, status))
+        return self._write_to_model(model_id, lambda session: models.finalize(session, model_id, status))
 
     def delete_logged_model(self, model_id: str) -> None:
-        self._database.write(lambda session: models.delete(session, model_id))
+        self._write_to_model(model_id, lambda session: models.delete(session, model_id))
 
     def set_logged_model_tags(self, model_id: str, tags: Mapping[str, str]) -> None:
-        self._database.write(lambda session: models.set_tags(session, model_id, tags))
+        self._write_to_model(model_id, lambda session: models.set_tags(session, model_id, tags))
 
     def delete_logged_model_tag(self, model_id: str, key: str) -> None:
-        self._database.write(lambda session: models.delete_tag(session, model_id, key))
+        self._write_to_model(model_id, lambda session: models.delete_tag(session, model_id, key))
 
     def link_prompts_to_logged_model(self, model_id: str, prompts: Sequence[tuple[str, str]]) -> None:
-        self._database.write(lambda session: models.link_prompts(session, model_id, prompts))
+        self._write_to_model(model_id, lambda session: models.link_prompts(session, model_id, prompts))
 
     def log_logged_model_params(self, model_id: str, params: Mapping[str, str]) -> None:
-        self._database.write(lambda session: models.log_params(session, model_id, params))
+        self._write_to_model(model_id, lambda session: models.log_params(session, model_id, params))
 
     def search_logged_models(
         self,
@@ -374,16 +427,53 @@ class SqlStore(SqlRegistry, Store):
         max_results: int = 100,
         page_token: str | None = None,
     ) -> Page[LoggedModel]:
-        with self._database.snapshot() as session:
+        with self._snapshot() as session:
             return model_search.search(
                 session,
-                list(_numbers(experiment_ids)),
+                self._own_experiments(session, experiment_ids),
                 filter_string=filter_string,
                 datasets=datasets,
                 order_by=order_by,
                 max_results=max_results,
                 page_token=page_token,
             )
+
+    # -- workspaces --------------------------------------------------------------------------------
+
+    @property
+    def workspace(self) -> str:
+        return self._workspace
+
+    def in_workspace(self, name: str) -> SqlStore:
+        other = SqlStore.__new__(SqlStore)
+        other._bind(self._database, self._artifact_root, name)
+        return other
+
+    def create_workspace(
+        self, name: str, *, description: str | None = None, default_artifact_root: str | None = None
+    ) -> Workspace:
+        return self._database.write(
+            lambda session: workspaces.create(session, name, description, default_artifact_root)
+        )
+
+    def get_workspace(self, name: str) -> Workspace:
+        with self._database.read() as session:
+            return workspaces.get(session, name)
+
+    def list_workspaces(self) -> list[Workspace]:
+        with self._database.read() as session:
+            return workspaces.listed(session)
+
+    def update_workspace(
+        self, name: str, *, description: str | None = None, default_artifact_root: str | None = None
+    ) -> Workspace:
+        return self._database.write(
+            lambda session: workspaces.update(session, name, description, default_artifact_root)
+        )
+
+    def delete_workspace(self, name: str, mode: WorkspaceDeletionMode = WorkspaceDeletionMode.RESTRICT) -> None:
+        checked = check_deletion_mode(mode)
+        self._database.write(lambda session: workspaces.delete(session, name, checked))
 
     # -- life and death ----------------------------------------------------------------------------
 
@@ -402,21 +492,11 @@ class SqlStore(SqlRegistry, Store):
 
     def after_fork_in_child(self) -> None:
         self._database.after_fork_in_child()
-        self._known.clear()
+        self._bind(self._database, self._artifact_root, self._workspace)
         if self._database.in_memory:
             migrations.prepare(self._database, f"{self._artifact_root}/0")
 
     # -- inside ------------------------------------------------------------------------------------
-
-    def _check_experiments(self, numbers: Iterable[int]) -> None:
-        """Whether experiments exist; asks the database only for those not seen before."""
-        unknown = [number for number in numbers if number not in self._known]
-        if unknown:
-            with self._database.read() as session:
-                found = self._locations(session, unknown)
-            for number in unknown:
-                if number not in found:
-                    raise NotFoundError(f"No Experiment with id={number} exists")
 
     def _locations(self, session: Session, numbers: Sequence[int]) -> Mapping[int, str]:
         unknown = sorted({number for number in numbers if number not in self._known})
@@ -429,14 +509,3 @@ class SqlStore(SqlRegistry, Store):
                 )
             )
         return self._known
-
-
-def _numbers(experiment_ids: Sequence[str]) -> Iterator[int]:
-    """The numbers of those ids that can be one; the others name no experiment."""
-    if isinstance(experiment_ids, str) or not isinstance(experiment_ids, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidParameterError(f"experiment_ids is a list of strings, not {experiment_ids!r}")
-    for an_id in experiment_ids:
-        try:
-            yield experiments.experiment_number(an_id)
-        except (InvalidParameterError, NotFoundError):
-            continue

@@ -34,6 +34,7 @@ from otflow.store.sql.rows import (
     span_row,
     trace_row,
 )
+from otflow.store.sql.scope import Kind, Scope
 from otflow.store.sql.statements import in_chunks, insert_rows, lock_traces, span_facts, upsert
 from otflow.store.sql.terms import Term
 from otflow.store.validation import with_fitting_labels
@@ -126,8 +127,16 @@ class Batch:
                 part.tell(record)
                 self._rows.append(trace_row(record, part.stats()))
 
-    def write(self, session: Session) -> None:
-        """Write all of it, in the transaction of `session`."""
+    def write(self, session: Session, scope: Scope | None) -> None:
+        """Write all of it, in the transaction of `session`.
+
+        Args:
+            session: The transaction.
+            scope: The workspace that traces which are there already must be in; None for any.
+
+        Raises:
+            InvalidParameterError: a trace is that of another workspace, or a span that of a trace that is nowhere.
+        """
         made = self._insert_traces(session)
         terms: list[Term] = []
         for part in self.parts:
@@ -142,7 +151,7 @@ class Batch:
         insert_rows(session, _UPSERT_SPANS, [row for part in self.parts for row in part.rows.values()])
         old_parts = [part for part in self.parts if part.trace_id not in made]
         if old_parts:
-            terms += self._merge(session, old_parts)
+            terms += self._merge(session, old_parts, scope)
         index.insert(session, terms)
         self._link_prompts(session)
         given = [
@@ -180,9 +189,16 @@ class Batch:
             )
         return made
 
-    def _merge(self, session: Session, parts: list[_Part]) -> list[Term]:
+    def _merge(self, session: Session, parts: list[_Part], scope: Scope | None) -> list[Term]:
         """Tell traces that exist what this batch has of them; the terms to be added."""
         found = {row[0]: row for row in lock_traces(session, [part.trace_id for part in parts])}
+        if scope is not None:
+            own = set(scope.within(session, Kind.EXPERIMENT, [row[1] for row in found.values()]))
+            taken = next((trace_id for trace_id, row in found.items() if row[1] not in own), None)
+            if taken is not None:
+                raise InvalidParameterError(
+                    f"the id {taken} is that of a trace which is not in the workspace {scope.workspace!r}"
+                )
         finished = {part.trace_id for part in parts if part.finishes()}
         facts = span_facts(session, sorted(finished))
         rows: list[tuple[object, ...]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -34,7 +35,20 @@ def mlflow_python() -> str:
 @pytest.fixture(scope="session")
 def mlflow_server(mlflow_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of a running MLflow server."""
-    folder = tmp_path_factory.mktemp("mlflow-server")
+    with running_server(mlflow_python, tmp_path_factory.mktemp("mlflow-server")) as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def mlflow_workspaces(mlflow_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a running MLflow server that keeps workspaces apart."""
+    with running_server(mlflow_python, tmp_path_factory.mktemp("mlflow-workspaces"), "--enable-workspaces") as uri:
+        yield uri
+
+
+@contextlib.contextmanager
+def running_server(mlflow_python: str, folder: Path, *options: str) -> Iterator[str]:
+    """A running MLflow server."""
     port = free_port()
     command = [mlflow_python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += [
@@ -42,6 +56,7 @@ def mlflow_server(mlflow_python: str, tmp_path_factory: pytest.TempPathFactory) 
         f"sqlite:///{folder}/mlflow.db",
         "--artifacts-destination",
         f"{folder}/artifacts",
+        *options,
     ]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     log = folder / "log"

@@ -241,6 +241,7 @@ def test_how_many_statements(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> 
     run = store.create_run("0").info.run_id
     metrics = [Metric(f"m{number}", 1.0, 1, 1) for number in range(100)]
     params = [Param(f"p{number}", "1") for number in range(100)]
+    store.get_run(run)  # asks whether it is in the workspace, once
     assert statements(store, monkeypatch, lambda: store.log_batch(run, metrics=metrics[:1])) == 3
     assert statements(store, monkeypatch, lambda: store.log_batch(run, metrics=metrics)) == 3
     assert statements(store, monkeypatch, lambda: store.log_batch(run, params=params)) == 2

@@ -86,6 +86,7 @@ def test_reading_a_page_costs_one_query_per_table(counted: Counted) -> None:
     for an_id in [new_trace_id() for _ in range(50)]:
         counted.store.write_traces([write(an_id, "0")], [span(an_id), span(an_id, parent_id="e" * 16)])
         counted.store.create_assessment(Feedback(name="f", value=1, trace_id=an_id, source=AssessmentSource("HUMAN")))
+    assert len(counted.store.search_traces(["0"])) == 51  # asks for the experiment, once
     counted.statements.clear()
     assert len(counted.store.search_traces(["0"])) == 51
     selects = [statement for statement in counted.statements if statement.startswith("SELECT")]

@@ -21,7 +21,7 @@ def statements(dialect: Dialect) -> list[str]:
             name {text} PRIMARY KEY,
             description {text},
             default_artifact_root {text}){clustered}""",
-        "INSERT INTO workspaces (name, description) VALUES ('default', 'The workspace of what names no other')",
+        "INSERT INTO workspaces (name, description) VALUES ('default', 'Default workspace for legacy resources')",
         f"""CREATE TABLE registered_models (
             number {dialect.identity},
             workspace {text} NOT NULL,
