@@ -7,6 +7,7 @@ import time
 import warnings
 from typing import Any, Final
 
+from otflow import context
 from otflow.client.connected import Connected
 from otflow.entities import Page
 from otflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -23,7 +24,8 @@ __all__ = ["RegistryClient"]
 _logger = logging.getLogger("otflow")
 
 _PENDING: Final = "PENDING_REGISTRATION"
-_PAUSE_S: Final = 1.0
+_FIRST_PAUSE_S: Final = 0.05
+_LONGEST_PAUSE_S: Final = 3.0
 """Between two looks at a version that a server is still registering."""
 _STAGES_GO: Final = (
     "Model registry stages will be removed in a future major release of MLflow; use aliases and tags of versions"
@@ -205,12 +207,14 @@ class RegistryClient(Connected):
     def _awaited(self, version: ModelVersion, wait_s: float) -> ModelVersion:
         """A version once a server that takes its time has registered it."""
         deadline = time.monotonic() + wait_s
+        pause_s = _FIRST_PAUSE_S
         while version.status == _PENDING and wait_s > 0:
             if time.monotonic() >= deadline:
                 raise OtflowError(
                     f"Exceeded {wait_s:g} seconds while waiting for version {version.version} of {version.name!r}"
                 )
-            time.sleep(min(_PAUSE_S, wait_s))
+            time.sleep(min(pause_s, wait_s))
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
             version = self._registry().get_model_version(version.name, str(version.version))
         if version.status not in (_PENDING, "READY"):
             raise OtflowError(
@@ -302,7 +306,7 @@ class RegistryClient(Connected):
         if location.startswith("runs:/"):  # a version may have been made of one
             run_id, _, path = location.removeprefix("runs:/").lstrip("/").partition("/")
             location = below(self._store().get_run(run_id).info.artifact_uri or "", path)
-        return open_repository(location, tracking_uri=self._registry_uri)
+        return open_repository(location, tracking_uri=context.place(self._registry_uri))
 
     def update_model_version(self, name: str, version: str, description: str | None = None) -> ModelVersion:
         """Set the description of a version.

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any, Final
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from otflow.client import Client
 from otflow.entities import LoggedModel
 from otflow.entities.model_registry import ModelVersion, RegisteredModel
-from otflow.errors import InvalidParameterError, NotFoundError
+from otflow.errors import InvalidParameterError, MissingFileError, NotFoundError
+from otflow.files.opening import open_repository
 from otflow.files.paths import below
 from otflow.search.tree import quote
 from otflow.semconv import RegistryKey
 from otflow.store.model_uris import SCHEME, parse_model_uri
 from otflow.store.registry_validation import MAX_MODELS, check_name, check_tags
 from otflow.tracing.search import all_pages
+from otflow.tracking.env_pack import EnvPackConfig, checked_env_pack, pack_environment
 
 __all__ = ["register_model", "search_model_versions", "search_registered_models", "set_model_version_tag"]
 
@@ -36,7 +41,7 @@ def register_model(
     await_registration_for: int | None = 300,
     *,
     tags: dict[str, Any] | None = None,
-    env_pack: Any = None,
+    env_pack: Literal["databricks_model_serving"] | EnvPackConfig | None = None,
 ) -> ModelVersion:
     """Make a version of a registered model, which is made too where there is none of the name.
 
@@ -47,12 +52,14 @@ def register_model(
         name: The registered model.
         await_registration_for: Seconds to wait for a server that takes its time; 0 and None do not wait.
         tags: First tags of the version.
-        env_pack: How the environment of the model is packed for serving.
+        env_pack: Pack the environment of the model beside its files, in `_env`: `"databricks_model_serving"`, or an
+            `EnvPackConfig`.
 
     Raises:
         NotFoundError: no such run, logged model or version.
         AlreadyExistsError: the name is that of a prompt.
         InvalidParameterError: an argument is not allowed.
+        OtflowError: the environment cannot be packed; nothing is registered then.
 
     Example:
         >>> import otflow
@@ -60,15 +67,15 @@ def register_model(
         >>> otflow.register_model(model.model_uri, "classifier").version
         1
     """
-    # env_pack is validated, and the environment packed, here and nowhere else.
-    if env_pack is not None:
-        raise InvalidParameterError(f"Environments of models are not packed; env_pack must be None, not {env_pack!r}")
+    packing = checked_env_pack(env_pack)
     if not isinstance(model_uri, str) or not model_uri:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidParameterError(f"The URI of a model must be a non-empty string, got {model_uri!r}")
     check_name(name)
     check_tags(tags)
     client = Client()
     model, lineage = _lineage(client, model_uri)
+    if packing is not None:
+        _pack(client, lineage["source"], packing)
     version = client.add_version(
         name, lineage.pop("source"), tags=tags, wait_s=await_registration_for, create_model=True, **lineage
     )
@@ -127,6 +134,26 @@ def _from_run(client: Client, uri: str) -> tuple[LoggedModel | None, dict[str, A
     if not there:
         raise NotFoundError(f"Unable to find artifacts or a logged model with artifact_path {path} under run {run_id}")
     return None, artifacts
+
+
+def _pack(client: Client, source: str, packing: EnvPackConfig) -> None:
+    """Put the packed environment of a model beside its files."""
+    if source.startswith(SCHEME):
+        meant = parse_model_uri(source)
+        repository = (
+            client.version_repository(source) if meant.model_id is None else client.model_repository(meant.model_id)
+        )
+        if meant.path:
+            repository = open_repository(below(repository.uri, meant.path.rstrip("/")), tracking_uri=client.place)
+    else:
+        repository = open_repository(source, tracking_uri=client.place)
+    if not repository.list_artifacts():
+        raise MissingFileError(f"There are no files at {source!r}, the environment of which could be packed")
+    with tempfile.TemporaryDirectory(prefix="otflow-register-") as work:
+        files = Path(repository.download_artifacts("", os.path.join(work, "model")))
+        packed = Path(work, "packed")
+        pack_environment(files, packing, packed)
+        repository.log_artifacts(str(packed))
 
 
 def _note(client: Client, model: LoggedModel, version: ModelVersion) -> None:

@@ -139,6 +139,7 @@ GET_MODEL_VERSION_URI: Final = Endpoint("GET", f"{_VERSIONS}/get-download-uri", 
 SEARCH_MODEL_VERSIONS: Final = Endpoint("GET", f"{_VERSIONS}/search", "search_model_versions")
 SET_MODEL_VERSION_TAG: Final = Endpoint("POST", f"{_VERSIONS}/set-tag", "set_model_version_tag")
 DELETE_MODEL_VERSION_TAG: Final = Endpoint("DELETE", f"{_VERSIONS}/delete-tag", "delete_model_version_tag")
+
 LIST_WORKSPACES: Final = Endpoint("GET", "/api/3.0/mlflow/workspaces", "list_workspaces")
 CREATE_WORKSPACE: Final = Endpoint("POST", "/api/3.0/mlflow/workspaces", "create_workspace", repeatable=False)
 GET_WORKSPACE: Final = Endpoint("GET", "/api/3.0/mlflow/workspaces/{name}", "get_workspace")

@@ -26,8 +26,12 @@ def registered_model_to_json(model: RegisteredModel) -> dict[str, Any]:
     return {key: value for key, value in data.items() if value not in (None, [])}
 
 
-def registered_model_from_json(data: Json) -> RegisteredModel:
+def registered_model_from_json(data: Json, workspace: str | None = None) -> RegisteredModel:
     """The registered model that has travelled.
+
+    Args:
+        data: Its JSON form, which does not say in which workspace it is.
+        workspace: The workspace that was asked for it; `default` by default.
 
     Raises:
         OtflowError: `data` is none.
@@ -40,10 +44,11 @@ def registered_model_from_json(data: Json) -> RegisteredModel:
             creation_timestamp=integer(data.get("creation_timestamp")),
             last_updated_timestamp=integer(data.get("last_updated_timestamp")),
             description=data.get("description") or None,
-            latest_versions=[version_from_json(version) for version in versions],
+            latest_versions=[version_from_json(version, workspace) for version in versions],
             tags=pairs_from_json(data, "tags", "tags of a registered model"),
             aliases=[RegisteredModelAlias(one["alias"], one["version"]) for one in aliases],
             deployment_job_id=data.get("deployment_job_id") or None,
+            workspace=workspace,
         )
 
 
@@ -69,8 +74,12 @@ def version_to_json(version: ModelVersion) -> dict[str, Any]:
     return {key: value for key, value in data.items() if value not in (None, [])}
 
 
-def version_from_json(data: Json) -> ModelVersion:
+def version_from_json(data: Json, workspace: str | None = None) -> ModelVersion:
     """The version that has travelled; its number is a text, as in the released MLflow.
+
+    Args:
+        data: Its JSON form, which does not say in which workspace it is.
+        workspace: The workspace that was asked for it; `default` by default.
 
     Raises:
         OtflowError: `data` is none.
@@ -95,4 +104,5 @@ def version_from_json(data: Json) -> ModelVersion:
             run_link=data.get("run_link") or None,
             aliases=[str(alias) for alias in cast("list[object]", aliases)],
             model_id=data.get("model_id") or None,
+            workspace=workspace,
         )

@@ -19,6 +19,7 @@ from otflow.errors import (
     OtflowError,
 )
 from otflow.semconv import RegistryKey
+from otflow.tracking.env_pack import EnvPackConfig
 
 
 @pytest.fixture
@@ -152,6 +153,36 @@ class TestRegistering:
     @pytest.mark.parametrize("wait", [0, None, -1, 1.5])
     def test_waiting(self, wait):
         assert otflow.register_model("s3://bucket/x", "m", wait).status == "READY"
+
+    @pytest.mark.parametrize("how", ["run", "model", "version", "path"])
+    def test_with_its_environment(self, tmp_path, how):
+        with otflow.start_run() as run:
+            otflow.log_text("flavors: {}", "model/MLmodel")
+            model = otflow.create_external_model("agent")
+        otflow.register_model(f"runs:/{run.info.run_id}/model", "first")
+        Path(tmp_path, "local").mkdir()
+        Path(tmp_path, "local", "MLmodel").write_text("flavors: {}")
+        uris = {
+            "run": f"runs:/{run.info.run_id}/model",
+            "model": model.model_uri,
+            "version": "models:/first/1",
+            "path": str(tmp_path / "local"),
+        }
+        config = EnvPackConfig(name="databricks_model_serving", install_dependencies=False)
+        version = otflow.register_model(uris[how], "m", env_pack=config)
+        packed = otflow.artifacts.list_artifacts(f"models:/m/{version.version}/_env")
+        assert [info.path for info in packed] == ["_env/env_pack.json", "_env/model_environment.tar.gz"]
+        assert otflow.artifacts.load_dict("models:/m/1/_env/env_pack.json")["requirements_installed"] is False
+        assert otflow.artifacts.load_text("models:/m/1/MLmodel")
+
+    def test_an_environment_that_cannot_be_packed(self, client, tmp_path):
+        with pytest.raises(NotFoundError):
+            otflow.register_model(str(tmp_path / "none"), "m", env_pack="databricks_model_serving")
+        Path(tmp_path, "local").mkdir()
+        Path(tmp_path, "local", "requirements.txt").write_text("./not-there\n")
+        with pytest.raises(OtflowError):
+            otflow.register_model(str(tmp_path / "local"), "m", env_pack="databricks_model_serving")
+        assert client.search_registered_models() == []
 
     def test_the_name_of_a_prompt(self, client):
         store = client._registry()

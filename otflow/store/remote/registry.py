@@ -138,7 +138,7 @@ class RemoteRegistry(RegistryStore):
         for one in (name, new_name):
             self._kinds.forget(one)
         data = member(answer, "registered_model", "registered model")
-        return registered_model_from_json(data) if data else self.get_registered_model(new_name)
+        return registered_model_from_json(data, self._http.workspace) if data else self.get_registered_model(new_name)
 
     def update_registered_model(
         self, name: str, *, description: str | None = None, deployment_job_id: str | None = None
@@ -167,7 +167,7 @@ class RemoteRegistry(RegistryStore):
         query = _search(filter_string, order_by, max_results, page_token, REGISTERED_MODEL_FIELDS)
         answer = self._http.call(endpoints.SEARCH_REGISTERED_MODELS, query=query)
         found = [
-            registered_model_from_json(data)
+            registered_model_from_json(data, self._http.workspace)
             for data in members(answer, "registered_models", "list of registered models")
         ]
         return Page(found, answer.get("next_page_token") or None)
@@ -216,7 +216,9 @@ class RemoteRegistry(RegistryStore):
         self._named(name, prompt)
         answer = self._http.call(endpoints.GET_LATEST_VERSIONS, body=body)
         found = members(answer, "model_versions", "list of model versions")
-        return sorted((version_from_json(data) for data in found), key=lambda version: int(version.version))
+        return sorted(
+            (version_from_json(data, self._http.workspace) for data in found), key=lambda version: int(version.version)
+        )
 
     def get_latest_version(self, name: str, *, prompt: bool | None = None) -> ModelVersion:
         if prompt:
@@ -333,7 +335,9 @@ class RemoteRegistry(RegistryStore):
         query = _search(filter_string, order_by, max_results, page_token, VERSION_FIELDS)
         answer = self._http.call(endpoints.SEARCH_MODEL_VERSIONS, query=query)
         found = members(answer, "model_versions", "list of model versions")
-        return Page([version_from_json(data) for data in found], answer.get("next_page_token") or None)
+        return Page(
+            [version_from_json(data, self._http.workspace) for data in found], answer.get("next_page_token") or None
+        )
 
     def set_model_version_tag(
         self, name: str, version: str, key: str, value: str, *, prompt: bool | None = None
@@ -381,11 +385,11 @@ class RemoteRegistry(RegistryStore):
 
     def _model(self, endpoint: Endpoint, *, query: Json | None = None, body: Json | None = None) -> RegisteredModel:
         answer = self._http.call(endpoint, query=query, body=body)
-        return registered_model_from_json(member(answer, "registered_model", "registered model"))
+        return registered_model_from_json(member(answer, "registered_model", "registered model"), self._http.workspace)
 
     def _one_version(self, endpoint: Endpoint, *, query: Json | None = None, body: Json | None = None) -> ModelVersion:
         answer = self._http.call(endpoint, query=query, body=body)
-        return version_from_json(member(answer, "model_version", "model version"))
+        return version_from_json(member(answer, "model_version", "model version"), self._http.workspace)
 
     def _kind(self, name: str) -> bool:
         """Whether a name is that of a prompt; asks the server for what it has not seen. Raises NotFoundError."""

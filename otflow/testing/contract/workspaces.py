@@ -45,7 +45,7 @@ class Things:
 
 
 def furnish(store: Store, name: str = "") -> Things:
-    """Put one of everything into a workspace; its experiment has this name."""
+    """Put one of everything into a workspace; its experiment and its registered model have this name."""
     name = name or f"things-{secrets.token_hex(8)}"
     experiment = store.create_experiment(name, tags={"a": "b"})
     trace = new_trace_id()
@@ -54,6 +54,8 @@ def furnish(store: Store, name: str = "") -> Things:
     run = store.create_run(experiment).info.run_id
     store.log_batch(run, metrics=[Metric("m", 1.0, 1, 1)], params=[Param("p", "1")], tags=[RunTag("t", "1")])
     model = store.create_logged_model(experiment, name="model", tags={"kept": "1"}).model_id
+    store.create_model_version(name, "s3://b/x", tags={"kept": "1"}, create_model=True, model_tags={"kept": "1"})
+    store.set_registered_model_alias(name, "champion", "1")
     return Things(name, experiment, trace, assessment.assessment_id or "", run, model)
 
 
@@ -131,13 +133,35 @@ _INTRUSIONS: Final[dict[str, Callable[[Store, Things], None]]] = {
     "delete_logged_model_tag": _absent(lambda s, t: s.delete_logged_model_tag(t.model, "kept")),
     "log_logged_model_params": _absent(lambda s, t: s.log_logged_model_params(t.model, {"new": "1"})),
     "search_logged_models": _nothing(lambda s, t: s.search_logged_models([t.experiment])),
+    # -- the registry
+    "get_registered_model": _absent(lambda s, t: s.get_registered_model(t.name)),
+    "rename_registered_model": _absent(lambda s, t: s.rename_registered_model(t.name, "other")),
+    "update_registered_model": _absent(lambda s, t: s.update_registered_model(t.name, description="d")),
+    "delete_registered_model": _absent(lambda s, t: s.delete_registered_model(t.name)),
+    "search_registered_models": _nothing(lambda s, t: s.search_registered_models(filter_string=f"name = '{t.name}'")),
+    "set_registered_model_tag": _absent(lambda s, t: s.set_registered_model_tag(t.name, "new", "1")),
+    "delete_registered_model_tag": _absent(lambda s, t: s.delete_registered_model_tag(t.name, "kept")),
+    "set_registered_model_alias": _absent(lambda s, t: s.set_registered_model_alias(t.name, "new", "1")),
+    "delete_registered_model_alias": _absent(lambda s, t: s.delete_registered_model_alias(t.name, "champion")),
+    "get_model_version_by_alias": _absent(lambda s, t: s.get_model_version_by_alias(t.name, "champion")),
+    "get_latest_versions": _absent(lambda s, t: s.get_latest_versions(t.name)),
+    "get_latest_version": _absent(lambda s, t: s.get_latest_version(t.name)),
+    "create_model_version": _absent(lambda s, t: s.create_model_version(t.name, "s3://b/y")),
+    "get_model_version": _absent(lambda s, t: s.get_model_version(t.name, "1")),
+    "update_model_version": _absent(lambda s, t: s.update_model_version(t.name, "1", description="d")),
+    "transition_model_version_stage": _absent(lambda s, t: s.transition_model_version_stage(t.name, "1", "Staging")),
+    "delete_model_version": _absent(lambda s, t: s.delete_model_version(t.name, "1")),
+    "get_model_version_download_uri": _absent(lambda s, t: s.get_model_version_download_uri(t.name, "1")),
+    "search_model_versions": _nothing(lambda s, t: s.search_model_versions(filter_string=f"name = '{t.name}'")),
+    "set_model_version_tag": _absent(lambda s, t: s.set_model_version_tag(t.name, "1", "new", "1")),
+    "delete_model_version_tag": _absent(lambda s, t: s.delete_model_version_tag(t.name, "1", "kept")),
 }
 """For each method of a store: what becomes of it in a workspace, when it is told of things of another one."""
 
 _ELSEWHERE: Final = frozenset(
     {
-        "after_fork_in_child", "close", "create_experiment", "create_workspace", "delete_workspace", "get_workspace",
-        "in_workspace", "list_workspaces", "update_workspace", "uri", "workspace",
+        "after_fork_in_child", "close", "create_experiment", "create_registered_model", "create_workspace",
+        "delete_workspace", "get_workspace", "in_workspace", "list_workspaces", "update_workspace", "uri", "workspace",
     }
 )  # fmt: skip
 """Methods that are told of nothing that is in a workspace."""
@@ -146,6 +170,7 @@ _ELSEWHERE: Final = frozenset(
 def _state(store: Store, things: Things) -> dict[str, Any]:
     """All that can be changed of the things."""
     trace = store.get_trace(things.trace)
+    registered = store.get_registered_model(things.name)
     return {
         "experiment": dict(store.get_experiment(things.experiment)),
         "trace": trace.to_dict(),
@@ -155,6 +180,11 @@ def _state(store: Store, things: Things) -> dict[str, Any]:
         "runs": [one.info.run_id for one in store.search_runs([things.experiment], view_type=_ANY_STAGE)],
         "model": store.get_logged_model(things.model).to_dictionary(),
         "models": [one.model_id for one in store.search_logged_models([things.experiment])],
+        "registered": (registered.tags, registered.aliases, registered.description, registered.name),
+        "versions": [
+            (one.name, one.version, one.tags, one.description, one.current_stage)
+            for one in store.search_model_versions(filter_string=f"name = '{things.name}'")
+        ],
     }
 
 

@@ -20,7 +20,6 @@ from otflow.store.sql.connection import Session
 from otflow.store.sql.moving import move_store
 from otflow.store.sql.registry import events
 from otflow.store.sql.sqlite import SQLiteSession
-from otflow.store.sql.store import SqlStore
 
 SOURCE = "s3://bucket/model"
 
@@ -64,7 +63,7 @@ class Statements:
 
 def test_how_many_statements(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Statements(monkeypatch)
-    assert counted.of(lambda: store.create_model_version("m", SOURCE, create_model=True)) <= 5
+    assert counted.of(lambda: store.create_model_version("m", SOURCE, create_model=True)) <= 6
     assert counted.of(lambda: store.create_model_version("m", SOURCE, tags={"a": "b"}, create_model=True)) == 4
     assert counted.of(lambda: store.set_registered_model_alias("m", "a", "1")) == 3
     assert counted.of(lambda: store.get_model_version("m", "1")) == 5
@@ -117,17 +116,13 @@ def test_what_is_asked_for_is_found_by_an_index(
     assert [plan for plan in scanned if plan.split()[1] in ("v", "m", "t", "g", "a")] == []
 
 
-def in_workspace(store: Store, name: str) -> SqlStore:
-    """The same database, seen from another workspace."""
-    assert isinstance(store, SqlStore)
-    other = object.__new__(SqlStore)
-    other.__dict__.update(store.__dict__, _workspace=name)
-    return other
-
-
 @pytest.mark.parametrize("kind", [False, True])
 def test_workspaces_see_nothing_of_each_other(sql_store: Store, kind: bool) -> None:
-    other = in_workspace(sql_store, "other")
+    with pytest.raises(NotFoundError, match="Workspace"):
+        sql_store.in_workspace("other").create_registered_model("same")
+    sql_store.create_workspace("other")
+    other = sql_store.in_workspace("other")
+    logged = sql_store.create_logged_model("0")
     sql_store.create_model_version("same", "s3://ours", create_model=True, prompt=kind, tags={"k": "ours"})
     sql_store.set_registered_model_alias("same", "a", "1")
     calls: list[Callable[[], object]] = [
@@ -139,6 +134,7 @@ def test_workspaces_see_nothing_of_each_other(sql_store: Store, kind: bool) -> N
         lambda: other.get_model_version_download_uri("same", "1"),
         lambda: other.create_model_version("same", SOURCE),
         lambda: other.create_model_version("mine", "models:/same/1", create_model=True),
+        lambda: other.create_model_version("mine", logged.model_uri, create_model=True),
         lambda: other.update_registered_model("same", description="x"),
         lambda: other.update_model_version("same", "1", description="x"),
         lambda: other.transition_model_version_stage("same", "1", "Staging"),

@@ -21,6 +21,7 @@ from otflow.store.registry_validation import (
     is_prompt,
     taken,
 )
+from otflow.store.sql import workspaces
 from otflow.store.sql.connection import Session
 from otflow.store.sql.registry import events
 from otflow.store.sql.registry.names import Named, find, find_version, look
@@ -99,6 +100,7 @@ def insert(
 ) -> Named | None:
     """Make a registered model of what is checked; None where the name is taken."""
     texts = [check_text("description", description), check_text("deployment_job_id", deployment_job_id)]
+    workspaces.require(session, workspace)
     now = now_ms()
     row = session.one(
         "INSERT INTO registered_models (workspace, name, is_prompt, description, deployment_job_id, creation_time_ms,"

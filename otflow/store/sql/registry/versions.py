@@ -33,6 +33,7 @@ from otflow.store.sql.registry import events, models
 from otflow.store.sql.registry.names import Named, find, find_version, look
 from otflow.store.sql.registry.reading import SELECT_VERSIONS, latest_rows, load_versions
 from otflow.store.sql.rows import clean
+from otflow.store.sql.scope import Kind, Scope
 from otflow.store.sql.statements import insert_rows, upsert
 
 __all__ = [
@@ -258,6 +259,7 @@ def _resolved(session: Session, workspace: str, source: str) -> str:
     """Where the artifacts are that a `models:/` URI means now: what it means later does not matter."""
     uri = parse_model_uri(source)
     if uri.model_id is not None:
+        Scope(workspace).require(session, Kind.MODEL, [clean(uri.model_id)])
         found = logged_models.get(session, uri.model_id).artifact_location
     else:
         if uri.version is not None:
