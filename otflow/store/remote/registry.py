@@ -355,10 +355,10 @@ class RemoteRegistry(RegistryStore):
     # -- inside ----------------------------------------------------------------------------------
 
     def _prompt_version(self, endpoint: Endpoint, query: Json) -> ModelVersion:
-        """A version of a prompt. It says itself that it is one: what the name is that of need not be asked."""
+        """A version of a prompt. One that says itself that it is one saves asking what the name is that of."""
         found = self._one_version(endpoint, query=query)
         if not is_prompt(found.tags):
-            raise absent_version(query["name"], found.version)
+            self._named(query["name"], True, found.version)
         return found
 
     def _latest_of_prompt(self, name: str) -> ModelVersion:
