@@ -105,6 +105,13 @@ if TYPE_CHECKING:
         search_logged_models,
         set_logged_model_tags,
     )
+    from otflow.tracking.prompts import (
+        delete_prompt_alias,
+        load_prompt,
+        register_prompt,
+        search_prompts,
+        set_prompt_alias,
+    )
     from otflow.tracking.registry import (
         register_model,
         search_model_versions,
@@ -180,6 +187,7 @@ _HOMES: dict[str, str] = {
         "otflow.files.images": "Image",
         "otflow.projects.running": "run",
         "otflow.tracking.media": "flush_artifact_async_logging load_table log_figure log_image log_table",
+        "otflow.tracking.prompts": "delete_prompt_alias load_prompt register_prompt search_prompts set_prompt_alias",
         "otflow.tracking.runs": "ActiveRun active_run delete_run end_run get_parent_run get_run "
         "last_active_run search_runs start_run",
         "otflow.tracking.workspaces": "create_workspace delete_workspace get_workspace list_workspaces "
@@ -235,6 +243,7 @@ __all__ = [
     "delete_experiment",
     "delete_experiment_tag",
     "delete_logged_model_tag",
+    "delete_prompt_alias",
     "delete_run",
     "delete_tag",
     "delete_trace_tag",
@@ -271,6 +280,7 @@ __all__ = [
     "last_active_run",
     "last_logged_model",
     "list_workspaces",
+    "load_prompt",
     "load_table",
     "log_artifact",
     "log_artifacts",
@@ -297,10 +307,12 @@ __all__ = [
     "override_feedback",
     "projects",
     "register_model",
+    "register_prompt",
     "run",
     "search_experiments",
     "search_logged_models",
     "search_model_versions",
+    "search_prompts",
     "search_registered_models",
     "search_runs",
     "search_sessions",
@@ -311,6 +323,7 @@ __all__ = [
     "set_experiment_tags",
     "set_logged_model_tags",
     "set_model_version_tag",
+    "set_prompt_alias",
     "set_registry_uri",
     "set_system_metrics_node_id",
     "set_system_metrics_samples_before_logging",

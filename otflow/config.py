@@ -150,6 +150,13 @@ def _integer(low: int) -> Kind[int]:
     return Kind(f"a whole number, {low} or more", parse)
 
 
+def _parse_seconds(text: str) -> float:
+    value = float(text)
+    if not value >= 0:
+        raise ValueError(text)
+    return value
+
+
 def _choice(*words: str) -> Kind[str]:
     def parse(text: str) -> str:
         if text.upper() not in words:
@@ -170,6 +177,7 @@ def _words(*known: str) -> Kind[tuple[str, ...]]:
 
 
 _TEXT: Final[Kind[str]] = Kind("a text", str)
+_SECONDS: Final[Kind[float]] = Kind("a number of seconds, 0 or more, or inf", _parse_seconds)
 # The words that MLflow accepts, and no others.
 _BOOLEAN: Final[Kind[bool]] = Kind("one of true, 1, false, 0 (in upper or lower case)", _parse_boolean)
 
@@ -223,6 +231,24 @@ ACTIVE_MODEL_ID: Final[Setting[str | None]] = Setting(
     None,
     "The logged model that traces are linked to where none is active. `_MLFLOW_ACTIVE_MODEL_ID` is read last.",
     legacy="_MLFLOW_ACTIVE_MODEL_ID",
+)
+ALIAS_PROMPT_CACHE_TTL_SECONDS: Final[Setting[float]] = Setting(
+    "ALIAS_PROMPT_CACHE_TTL_SECONDS",
+    _SECONDS,
+    60.0,
+    "How long `load_prompt` may answer from memory what an alias means, or which version is the latest. 0: never.",
+)
+VERSION_PROMPT_CACHE_TTL_SECONDS: Final[Setting[float]] = Setting(
+    "VERSION_PROMPT_CACHE_TTL_SECONDS",
+    _SECONDS,
+    math.inf,
+    "How long `load_prompt` may answer from memory for a version, whose template never changes. 0: never.",
+)
+PROMPT_CACHE_MAX_SIZE: Final[Setting[int]] = Setting(
+    "PROMPT_CACHE_MAX_SIZE",
+    _integer(0),
+    128,
+    "How many prompts `load_prompt` keeps in memory; those used last are kept.",
 )
 TRACING_ENABLED: Final[Setting[bool]] = Setting(
     "TRACING_ENABLED",

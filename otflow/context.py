@@ -14,7 +14,7 @@ import os
 import pathlib
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -37,6 +37,7 @@ __all__ = [
     "active_run_id",
     "after_fork_in_child",
     "after_fork_in_parent",
+    "at_reset",
     "before_fork",
     "chosen_experiment_id",
     "close_store",
@@ -171,6 +172,7 @@ class _Process:
 _process = _Process()
 runs: Current[tuple[Scope, ...]] = Current("otflow_runs", ())
 """The runs that were started here, the innermost last; those that ended since are still among them."""
+_memories: list[Callable[[], None]] = []
 open_runs: dict[int, Scope] = {}
 """The runs that are active anywhere in this process, by the identity of their scopes, in the order of their starts."""
 model: Current[Scope | None] = Current("otflow_model", None)
@@ -463,8 +465,15 @@ def active_model_id(uri: str | None = None) -> str | None:
 # -- life and death --------------------------------------------------------------------------------
 
 
+def at_reset(forget: Callable[[], None]) -> None:
+    """Let `reset` call this too: for what a module remembers of stores."""
+    _memories.append(forget)
+
+
 def reset() -> None:
     """Forget everything, and close the stores that were opened."""
+    for forget in _memories:
+        forget()
     with _process.lock:
         stores = list(_process.stores.values())
         for setting, text in _process.environment.items():

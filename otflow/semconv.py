@@ -16,6 +16,7 @@ __all__ = [
     "Kept",
     "Metadata",
     "OTel",
+    "PromptKey",
     "RegistryKey",
     "RunKey",
     "SpanKey",
@@ -152,6 +153,25 @@ class RunKey:
     """On a logged model that was imported: where its file or directory is."""
     DATASET_CONTEXT: Final = "mlflow.data.context"
     """On the use of a dataset: what for."""
+    LINKED_PROMPTS: Final = "mlflow.linkedPrompts"
+    """A JSON list of the versions of prompts that a run or a logged model has used."""
+
+
+class PromptKey:
+    """Tags by which registered models and their versions are prompts, MLflow's."""
+
+    IS_PROMPT: Final = "mlflow.prompt.is_prompt"
+    """`true` on both."""
+    TEXT: Final = "mlflow.prompt.text"
+    """The template: the text itself, or the chat messages as JSON text."""
+    TYPE: Final = "_mlflow_prompt_type"
+    """`text` or `chat`."""
+    RESPONSE_FORMAT: Final = "_mlflow_prompt_response_format"
+    """A JSON schema."""
+    MODEL_CONFIG: Final = "_mlflow_prompt_model_config"
+    """How it is to be sent to a model, as JSON text."""
+    EXPERIMENT_IDS: Final = "_mlflow_experiment_ids"
+    """On the registered model: the experiments that it was made or used in, as `,0,7,`."""
 
 
 class OTel:

@@ -45,7 +45,9 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; `run` of what it returns is the command."""
     parser = _Parser(
         prog="otflow",
-        description="Look at traces, carry them from store to store, keep a database in order, and run projects.",
+        description=(
+            "Look at traces and prompts, carry traces from store to store, keep a database in order, and run projects."
+        ),
         epilog=(
             "examples:\n"
             "  otflow traces search --filter \"status = 'ERROR'\" --limit 20\n"
@@ -60,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     nouns = _subcommands(parser)
     _traces(_subcommands(nouns.add_parser("traces", help="search, show, follow, export and import traces")))
     _webhooks(_subcommands(nouns.add_parser("webhooks", help="list and test webhooks, deliver what is left")))
+    _prompts(_subcommands(nouns.add_parser("prompts", help="list, show, compare and register prompts")))
     _db(_subcommands(nouns.add_parser("db", help="upgrade, check, vacuum, move and import a database")))
     _doctor(nouns)
     _run(nouns)
@@ -305,6 +308,99 @@ def _webhooks(commands: Any) -> None:
     deliver.add_argument(
         "--timeout", metavar="SECONDS", type=_seconds, default=60.0, help="how long to take at most; 60 by default"
     )
+
+
+# -- prompts -------------------------------------------------------------------------------------------
+
+
+def _prompts(commands: Any) -> None:
+    listing = _command(
+        commands,
+        "list",
+        "prompts:listing",
+        "list the prompts that match",
+        "otflow prompts list\n"
+        "otflow prompts list --filter \"name LIKE 'support-%' AND tags.team = 'search'\" --format jsonl",
+        "On a terminal as a table, else as a JSON object a line.",
+    )
+    _store_option(listing)
+    listing.add_argument("--filter", metavar="EXPRESSION", help="a search expression, as in otflow.search_prompts")
+    listing.add_argument(
+        "--limit", metavar="N", type=_limit, help="how many at most; 0 or all for no limit, the default"
+    )
+    _prompt_format(listing)
+
+    versions = _command(
+        commands,
+        "versions",
+        "prompts:versions",
+        "list the versions of a prompt",
+        "otflow prompts versions greeting",
+        "The newest first. On a terminal as a table, else as a JSON object a line.",
+    )
+    versions.add_argument("name", metavar="NAME", help="the name of the prompt")
+    _store_option(versions)
+    _prompt_format(versions)
+
+    named = "a version of a prompt: NAME/VERSION, NAME@ALIAS, or NAME for the latest; with or without prompts:/"
+    show = _command(
+        commands,
+        "show",
+        "prompts:show",
+        "show a version of a prompt",
+        "otflow prompts show greeting\notflow prompts show greeting@production --format json | jq -r .template",
+        "On a terminal as text, else as JSON.",
+    )
+    show.add_argument("prompt", metavar="PROMPT", help=named)
+    _store_option(show)
+    show.add_argument("--format", choices=("text", "json"), help="how to print it")
+
+    diff = _command(
+        commands,
+        "diff",
+        "prompts:diff",
+        "show what changes from one version of a prompt to another",
+        "otflow prompts diff greeting@production greeting\notflow prompts diff greeting/1 greeting/2 -U 0",
+        "A unified diff of template, response format and model configuration; nothing where they are the same.",
+    )
+    diff.add_argument("before", metavar="FROM", help=named)
+    diff.add_argument("after", metavar="TO", help="the other version")
+    _store_option(diff)
+    diff.add_argument("-U", "--context", metavar="N", type=_count, default=3, help="equal lines around; by default 3")
+
+    register = _command(
+        commands,
+        "register",
+        "prompts:register",
+        "register a version of a prompt",
+        "otflow prompts register greeting greeting.txt -m 'Friendlier'\n"
+        "otflow prompts register support --chat messages.json --tag team=search --alias staging",
+        "Prints the URI of the new version.",
+    )
+    register.add_argument("name", metavar="NAME", help="the name of the prompt, which is made where there is none")
+    register.add_argument("file", metavar="FILE", help="the template; - is stdin")
+    _store_option(register)
+    register.add_argument("-m", "--message", metavar="TEXT", help="what this version changes")
+    register.add_argument("--chat", action="store_true", help="the file holds chat messages, as a JSON list")
+    register.add_argument("--tag", metavar="KEY=VALUE", action="append", help="a tag of the version; may be repeated")
+    register.add_argument("--alias", metavar="ALIAS", action="append", help="an alias that is to mean it")
+
+    alias = _command(
+        commands,
+        "alias",
+        "prompts:alias",
+        "make an alias mean a version of a prompt",
+        "otflow prompts alias greeting production 2\notflow prompts alias greeting staging --delete",
+    )
+    alias.add_argument("name", metavar="NAME", help="the name of the prompt")
+    alias.add_argument("alias", metavar="ALIAS", help="the alias")
+    alias.add_argument("version", metavar="VERSION", type=_positive, nargs="?", help="the number of the version")
+    _store_option(alias)
+    alias.add_argument("--delete", action="store_true", help="delete the alias")
+
+
+def _prompt_format(parser: Any) -> None:
+    parser.add_argument("--format", choices=("table", "json", "jsonl"), help="how to print them")
 
 
 # -- databases -----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from otflow.client.experiments import ExperimentClient
 from otflow.client.media import MediaClient
 from otflow.client.models import ModelClient
+from otflow.client.prompts import PromptClient
 from otflow.client.registry import RegistryClient
 from otflow.client.runs import RunClient
 from otflow.client.traces import TraceClient
@@ -21,6 +22,7 @@ class Client(
     MediaClient,
     ModelClient,
     RegistryClient,
+    PromptClient,
     WebhookClient,
     WorkspaceClient,
 ):

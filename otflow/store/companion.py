@@ -117,6 +117,17 @@ class RunStore(ABC):
         """Delete one tag of an active run. Raises NotFoundError where it is not there."""
 
     @abstractmethod
+    def link_prompts_to_run(self, run_id: str, prompts: Sequence[tuple[str, str]]) -> None:
+        """Link prompt versions, as (name, version) pairs, to an active run, in its tag `mlflow.linkedPrompts`.
+
+        Linking again changes nothing. Raises NotFoundError; InvalidParameterError for a deleted run.
+        """
+
+    @abstractmethod
+    def unlink_prompt_from_run(self, run_id: str, prompt: tuple[str, str]) -> None:
+        """Undo `link_prompts_to_run` for one. Raises NotFoundError; InvalidParameterError where it is not linked."""
+
+    @abstractmethod
     def get_metric_history(
         self, run_id: str, key: str, *, max_results: int | None = None, page_token: str | None = None
     ) -> Page[Metric]:
@@ -215,6 +226,13 @@ class LoggedModelStore(ABC):
     @abstractmethod
     def delete_logged_model_tag(self, model_id: str, key: str) -> None:
         """Delete one tag of a logged model. Raises NotFoundError where it is not there."""
+
+    @abstractmethod
+    def link_prompts_to_logged_model(self, model_id: str, prompts: Sequence[tuple[str, str]]) -> None:
+        """Link prompt versions, as (name, version) pairs, to a logged model, in its tag `mlflow.linkedPrompts`.
+
+        Linking again changes nothing. Raises NotFoundError.
+        """
 
     @abstractmethod
     def log_logged_model_params(self, model_id: str, params: Mapping[str, str]) -> None:

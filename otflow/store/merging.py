@@ -10,6 +10,7 @@ as far as the writes do not contradict each other:
 - duration and previews: what a finished write says, else what an unfinished one says, else what the root span says.
 - tags and metadata: key by key, the later write wins; but once a finished write has come,
   an unfinished one only adds.
+- the prompts that the tag `mlflow.linkedPrompts` lists: those of all writes.
 - the name: the tag `mlflow.traceName`, else the root span's name.
 - the experiment: that of the first write; until one comes, that of the first `write_spans`.
 - session and user: what a write's metadata say, else what a span says: the root, or of others that started first.
@@ -29,6 +30,7 @@ from otflow.entities.preview import request_preview, response_preview
 from otflow.entities.values import decode_attribute
 from otflow.semconv import Metadata, OTel, SpanKey, Tag
 from otflow.store.interface import TraceWrite
+from otflow.wire.prompt_links import linked_prompts, linked_text
 
 __all__ = ["SYNTHESIZED_TAGS", "Record", "Root"]
 
@@ -145,6 +147,8 @@ class Record:
             # A trace always has a name: to delete it is to say nothing.
             if value is not None and not (adds_only and self.told_name is not None):
                 self.told_name = value
+        elif key == Tag.LINKED_PROMPTS and value is not None and (linked := linked_prompts(value)):
+            self.tags[key] = linked_text([*linked_prompts(self.tags.get(key)), *linked])
         elif adds_only:
             if value is not None:
                 self.tags.setdefault(key, value)

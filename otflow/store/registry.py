@@ -113,6 +113,7 @@ class RegistryStore(ABC):
         storage_location: str | None = None,
         create_model: bool = False,
         model_tags: Mapping[str, str] | None = None,
+        model_description: str | None = None,
         prompt: bool | None = None,
     ) -> ModelVersion:
         """Add a version to a registered model.
@@ -128,7 +129,9 @@ class RegistryStore(ABC):
             storage_location: Where the artifacts are, where the store cannot know what `source` means; at `source` by
                 default.
             create_model: Make the registered model in the same transaction where there is none.
-            model_tags: The tags of a registered model that is made for it.
+            model_tags: The tags of a registered model that is made for it. A prompt that is there gets them too, where
+                `create_model` is True; those in its tag `_mlflow_experiment_ids` stay.
+            model_description: What a registered model is that is made for it.
             prompt: What the name must be; see above. A model that is made for it is a prompt where this is True.
 
         Raises:
@@ -178,6 +181,10 @@ class RegistryStore(ABC):
     @abstractmethod
     def delete_model_version_tag(self, name: str, version: str, key: str, *, prompt: bool | None = None) -> None:
         """Delete a tag of a version; one that is not there is no error, as in MLflow. Raises NotFoundError."""
+
+    @abstractmethod
+    def link_prompt_to_experiment(self, name: str, experiment_id: str) -> None:
+        """Say of a prompt, in its tag `_mlflow_experiment_ids`, that an experiment uses it. Raises NotFoundError."""
 
 
 class WebhookStore(ABC):

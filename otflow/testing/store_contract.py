@@ -18,6 +18,7 @@ from otflow.testing.contract.annotating import AssessmentContract, LinkContract,
 from otflow.testing.contract.experiments import ExperimentContract
 from otflow.testing.contract.large import LargeContract
 from otflow.testing.contract.models import LoggedModelContract
+from otflow.testing.contract.prompts import PromptContract
 from otflow.testing.contract.reading import DeletingContract, ReadingContract
 from otflow.testing.contract.registry import RegistryContract
 from otflow.testing.contract.registry_search import RegistrySearchContract
@@ -47,6 +48,7 @@ class StoreContract(
     LoggedModelContract,
     RegistryContract,
     RegistrySearchContract,
+    PromptContract,
     WorkspaceContract,
     WebhookContract,
 ):

@@ -24,6 +24,7 @@ from otflow.store.leases import EVER, lease
 from otflow.tracing import privacy
 from otflow.tracing.environment import process_metadata
 from otflow.wire.conventions import additions
+from otflow.wire.prompt_links import linked_text
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -62,6 +63,7 @@ class OpenTrace:
         "name",
         "otel_trace_id",
         "parent_span_id",
+        "prompts",
         "remote",
         "request_preview",
         "response_preview",
@@ -104,6 +106,8 @@ class OpenTrace:
         self.assessments: list[Assessment] = []
         """What other instrumentation said of its quality, until the writer has taken it."""
         self.tags: dict[str, str | None] = {}
+        self.prompts: dict[tuple[str, str], None] = {}
+        """The versions of prompts that were loaded in it, as name and version, in the order of their first use."""
         self.metadata: dict[str, str] = {}
         self.client_request_id: str | None = None
         self.request_preview: str | None = None
@@ -140,7 +144,7 @@ class OpenTrace:
                 trace_id=self.trace_id,
                 experiment_id=self.experiment_id,
                 request_time_ns=self.start_ns,
-                tags={**self.tags},
+                tags={**self.tags, **self._links()},
                 metadata={**self.metadata},
                 client_request_id=self.client_request_id,
                 assessments=[self.assessments.pop(0) for _ in range(len(self.assessments))],
@@ -151,13 +155,17 @@ class OpenTrace:
             request_time_ns=self.start_ns,
             state=self.final_state or TraceState.IN_PROGRESS,
             execution_duration_ms=self.duration_ms,
-            tags={Tag.NAME: self.name, **self._life(), **self.tags},
+            tags={Tag.NAME: self.name, **self._life(), **self.tags, **self._links()},
             metadata={**process_metadata(), **self.metadata},
             client_request_id=self.client_request_id,
             request_preview=self.request_preview,
             response_preview=self.response_preview,
             assessments=[self.assessments.pop(0) for _ in range(len(self.assessments))],
         )
+
+    def _links(self) -> dict[str, str]:
+        """The tag that lists the prompts."""
+        return {Tag.LINKED_PROMPTS: linked_text(self.prompts.copy())} if self.prompts else {}
 
     def _life(self) -> dict[str, str | None]:
         """The tags that say who is making the trace, until it has ended."""

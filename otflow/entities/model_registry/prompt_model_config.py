@@ -15,7 +15,7 @@ __all__ = ["PromptModelConfig", "checked_model_config"]
 class PromptModelConfig(BaseModel):
     """How a prompt is to be sent to a model.
 
-    Args:
+    Attributes:
         provider: Who runs the model, such as `"openai"`.
         model_name: The name of the model.
         temperature: How random the answer is, 0 or more.
@@ -77,10 +77,9 @@ def checked_model_config(config: object) -> dict[str, Any]:
         raise ArgumentTypeError(f"model_config must be a PromptModelConfig or a dict, got {type(config).__name__}")
     fields: dict[str, Any] = {str(key): value for key, value in config.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     try:
-        PromptModelConfig.from_dict(fields)
+        return PromptModelConfig.from_dict(fields).to_dict()
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, one['loc']))}: {one['msg']}, got {one['input']!r}" for one in error.errors()
         )
         raise InvalidParameterError(f"model_config is not allowed: {wrong}") from error
-    return fields

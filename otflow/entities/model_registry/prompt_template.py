@@ -40,7 +40,8 @@ def checked_template(template: object) -> Template:
                 f"Template must be a list of dicts with role and content, got {type(message).__name__}: {message!r}"
             )
         fields = dict(cast("Mapping[str, Any]", message))
-        if not isinstance(fields.get("role"), str) or "content" not in fields:
+        content = fields.get("content", ())  # no message is without one
+        if not isinstance(fields.get("role"), str) or not (content is None or isinstance(content, (str, list))):
             raise InvalidParameterError(f"Template must be a list of dicts with role and content, got {fields!r}")
         messages.append(fields)
     if not messages:

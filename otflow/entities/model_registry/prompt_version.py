@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from otflow.entities.model_registry.prompt_model_config import PromptModelConfig
 
-__all__ = ["PromptVersion"]
+__all__ = ["PromptVersion", "copied_json"]
 
 _SHOWN = 30  # characters of the template in the text form
 
@@ -192,8 +192,26 @@ class PromptVersion(PlainEntity):
         """
         import difflib
 
-        lines = difflib.unified_diff(_lines(self), _lines(other), self.uri, other.uri, n=context, lineterm="")
+        lines = difflib.unified_diff(self.lines(), other.lines(), self.uri, other.uri, n=context, lineterm="")
         return "\n".join(lines)
+
+    def lines(self) -> list[str]:
+        """The template with response format and model config as lines of text, one for each line of a message."""
+        if isinstance(self.template, str):
+            lines = self.template.splitlines()
+        else:
+            lines: list[str] = []
+            for message in self.template:
+                content = message["content"]
+                text = content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False)
+                rest = {key: value for key, value in message.items() if key not in ("role", "content")}
+                lines += [f"[{message['role']}]", *text.splitlines()]
+                if rest:
+                    lines += json.dumps(rest, indent=2, ensure_ascii=False).splitlines()
+        for title, part in (("response_format", self.response_format), ("model_config", self.model_config)):
+            if part is not None:
+                lines += [f"[{title}]", *json.dumps(part, indent=2, ensure_ascii=False, sort_keys=True).splitlines()]
+        return lines
 
     @classmethod
     def from_dictionary(cls, the_dict: Mapping[str, Any]) -> PromptVersion:
@@ -203,10 +221,41 @@ class PromptVersion(PlainEntity):
             given.setdefault("commit_message", the_dict["description"])
         return cls(**given)
 
+    @classmethod
+    def restored(cls, **fields: Any) -> PromptVersion:
+        """The version that a store has: its fields, all of them, as they were checked when it was made."""
+        made = cls.__new__(cls)
+        made.__dict__.update(fields)
+        return made
+
+    def copied(self) -> PromptVersion:
+        """An equal version that shares nothing with this one that can be changed."""
+        made = type(self).__new__(type(self))
+        fields = made.__dict__
+        fields.update(self.__dict__)
+        fields["tags"] = fields["tags"].copy()
+        fields["aliases"] = fields["aliases"].copy()
+        if type(fields["template"]) is not str:
+            fields["template"] = copied_json(fields["template"])
+        if fields["response_format"] is not None:
+            fields["response_format"] = copied_json(fields["response_format"])
+        if fields["model_config"] is not None:
+            fields["model_config"] = copied_json(fields["model_config"])
+        return made
+
     def __repr__(self) -> str:
         text = self.template if isinstance(self.template, str) else json.dumps(self.template)
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
         return f"PromptVersion(name={self.name}, version={self.version}, template={shown})"
+
+
+def copied_json(value: Any) -> Any:
+    """A JSON value that shares no list and no dictionary with another one."""
+    if isinstance(value, dict):
+        return {key: copied_json(one) for key, one in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [copied_json(one) for one in cast("list[Any]", value)]
+    return value
 
 
 def _number(version: object) -> int:
@@ -221,22 +270,3 @@ def _model_config(config: object) -> dict[str, Any]:
     from otflow.entities.model_registry.prompt_model_config import checked_model_config
 
     return checked_model_config(config)
-
-
-def _lines(prompt: PromptVersion) -> list[str]:
-    """The version as lines of text, one for each line of a message."""
-    if isinstance(prompt.template, str):
-        lines = prompt.template.splitlines()
-    else:
-        lines: list[str] = []
-        for message in prompt.template:
-            content = message["content"]
-            text = content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False)
-            rest = {key: value for key, value in message.items() if key not in ("role", "content")}
-            lines += [f"[{message['role']}]", *text.splitlines()]
-            if rest:
-                lines += json.dumps(rest, indent=2, ensure_ascii=False).splitlines()
-    for title, part in (("response_format", prompt.response_format), ("model_config", prompt.model_config)):
-        if part is not None:
-            lines += [f"[{title}]", *json.dumps(part, indent=2, ensure_ascii=False, sort_keys=True).splitlines()]
-    return lines

@@ -8,6 +8,7 @@ from typing import Any
 from otflow.entities import LoggedModel, LoggedModelStatus, Page
 from otflow.search.grammar import parse_filter
 from otflow.search.model_fields import MODEL_FIELDS
+from otflow.semconv import RunKey
 from otflow.store import validation
 from otflow.store.companion import LoggedModelStore
 from otflow.store.model_validation import (
@@ -23,6 +24,7 @@ from otflow.store.model_validation import (
 from otflow.store.remote.client import HttpClient
 from otflow.wire import endpoints
 from otflow.wire.models import model_from_json, status_to_json
+from otflow.wire.prompt_links import linked_prompts, linked_text
 from otflow.wire.runs import pairs_to_json
 from otflow.wire.scalars import member, members
 
@@ -80,6 +82,13 @@ class RemoteModels(LoggedModelStore):
     def delete_logged_model_tag(self, model_id: str, key: str) -> None:
         self._require(model_id)
         self._http.call(endpoints.DELETE_LOGGED_MODEL_TAG, {"model_id": check_id(model_id), "key": str(key)})
+
+    def link_prompts_to_logged_model(self, model_id: str, prompts: Sequence[tuple[str, str]]) -> None:
+        there = linked_prompts(self._require(model_id).tags.get(RunKey.LINKED_PROMPTS))
+        linked = dict.fromkeys([*there, *prompts])
+        if len(linked) > len(there):
+            body = {"tags": pairs_to_json({RunKey.LINKED_PROMPTS: linked_text(linked)})}
+            self._http.call(endpoints.SET_LOGGED_MODEL_TAGS, {"model_id": check_id(model_id)}, body=body)
 
     def log_logged_model_params(self, model_id: str, params: Mapping[str, str]) -> None:
         checked = check_pairs("params", params)

@@ -14,7 +14,7 @@ from otflow.errors import AlreadyExistsError, InvalidParameterError, NotFoundErr
 from otflow.search.grammar import parse_filter, parse_order_by
 from otflow.search.registry_fields import REGISTERED_MODEL_FIELDS, VERSION_FIELDS, RegisteredModelField
 from otflow.search.tree import Comparison, Entity, Op, to_text
-from otflow.semconv import RegistryKey
+from otflow.semconv import PromptKey, RegistryKey
 from otflow.store import validation
 from otflow.store.registry import RegistryStore
 from otflow.store.registry_validation import (
@@ -41,6 +41,7 @@ from otflow.store.registry_validation import (
 from otflow.store.remote.client import HttpClient
 from otflow.wire import endpoints
 from otflow.wire.endpoints import Endpoint
+from otflow.wire.prompts import with_experiments
 from otflow.wire.registry import registered_model_from_json, version_from_json
 from otflow.wire.runs import pairs_to_json
 from otflow.wire.scalars import Json, member, members
@@ -52,27 +53,43 @@ _NO_PROMPT: Final = Comparison(RegisteredModelField.TAG, RegistryKey.IS_PROMPT, 
 
 
 class Kinds:
-    """Which names are known to be prompts, and which to be none; of many names the last that were used."""
+    """Which names are known to be prompts, and which to be none, with their tags; of many the last that were used."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, bool] = OrderedDict()
+        self._known: OrderedDict[str, tuple[bool, dict[str, str] | None]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, name: str) -> bool | None:
         """Whether a name is that of a prompt; None where it is not known."""
-        with self._lock:
-            kind = self._known.get(name)
-            if kind is not None:
-                self._known.move_to_end(name)
-            return kind
+        known = self._look(name)
+        return None if known is None else known[0]
 
-    def note(self, name: str, kind: bool) -> None:
-        """Note whether a name is that of a prompt."""
+    def tags(self, name: str) -> dict[str, str] | None:
+        """The tags that it had when it was seen last, with those that were set since; None where it is not known."""
+        known = self._look(name)
+        return None if known is None else known[1]
+
+    def _look(self, name: str) -> tuple[bool, dict[str, str] | None] | None:
         with self._lock:
-            self._known[name] = kind
+            known = self._known.get(name)
+            if known is not None:
+                self._known.move_to_end(name)
+            return known
+
+    def note(self, name: str, kind: bool, tags: Mapping[str, str] | None = None) -> None:
+        """Note whether a name is that of a prompt, and its tags where they are seen."""
+        with self._lock:
+            self._known[name] = (kind, None if tags is None else dict(tags))
             self._known.move_to_end(name)
             if len(self._known) > _KNOWN:
                 self._known.popitem(last=False)
+
+    def forget_tags(self, name: str) -> None:
+        """Note that its tags are others from now on."""
+        with self._lock:
+            known = self._known.get(name)
+            if known is not None:
+                self._known[name] = (known[0], None)
 
     def forget(self, name: str) -> None:
         """Note that a name may mean something else, or nothing, from now on."""
@@ -104,13 +121,13 @@ class RemoteRegistry(RegistryStore):
             deployment_job_id=check_text("deployment_job_id", deployment_job_id),
         )
         model = self._model(endpoints.CREATE_REGISTERED_MODEL, body=body)
-        self._kinds.note(model.name, is_prompt(checked))
+        self._kinds.note(model.name, is_prompt(checked), checked)
         return model
 
     def get_registered_model(self, name: str, *, prompt: bool | None = None) -> RegisteredModel:
         model = self._model(endpoints.GET_REGISTERED_MODEL, query={"name": check_name(name)})
         kind = is_prompt(model.tags)
-        self._kinds.note(model.name, kind)
+        self._kinds.note(model.name, kind, model.tags)
         if prompt not in (None, kind):
             raise absent_model(name)
         return model
@@ -161,6 +178,7 @@ class RemoteRegistry(RegistryStore):
         if kind is not None:
             check_kind_of_tag(key, value, prompt=kind)
         self._http.call(endpoints.SET_REGISTERED_MODEL_TAG, body={"name": check_name(name), "key": key, "value": value})
+        self._kinds.forget_tags(name)
 
     def delete_registered_model_tag(self, name: str, key: str, *, prompt: bool | None = None) -> None:
         key = check_tag_key(key)
@@ -168,6 +186,7 @@ class RemoteRegistry(RegistryStore):
         if kind is not None:
             check_kind_of_tag(key, None, prompt=kind)
         self._http.call(endpoints.DELETE_REGISTERED_MODEL_TAG, body={"name": check_name(name), "key": key})
+        self._kinds.forget_tags(name)
 
     def set_registered_model_alias(self, name: str, alias: str, version: str, *, prompt: bool | None = None) -> None:
         body = {"alias": check_new_alias(alias), **_version(name, version)}
@@ -184,8 +203,10 @@ class RemoteRegistry(RegistryStore):
     def get_model_version_by_alias(self, name: str, alias: str, *, prompt: bool | None = None) -> ModelVersion:
         if check_alias(alias).lower() == LATEST:
             return self.get_latest_version(name, prompt=prompt)
-        self._named(name, prompt)
         query = {"name": check_name(name), "alias": alias}
+        if prompt:
+            return self._prompt_version(endpoints.GET_MODEL_VERSION_BY_ALIAS, query)
+        self._named(name, prompt)
         return self._one_version(endpoints.GET_MODEL_VERSION_BY_ALIAS, query=query)
 
     def get_latest_versions(
@@ -200,6 +221,8 @@ class RemoteRegistry(RegistryStore):
         )
 
     def get_latest_version(self, name: str, *, prompt: bool | None = None) -> ModelVersion:
+        if prompt:
+            return self._latest_of_prompt(name)
         # The latest of all is the latest of its stage.
         found = self.get_latest_versions(name, prompt=prompt)
         if not found:
@@ -219,6 +242,7 @@ class RemoteRegistry(RegistryStore):
         storage_location: str | None = None,
         create_model: bool = False,
         model_tags: Mapping[str, str] | None = None,
+        model_description: str | None = None,
         prompt: bool | None = None,
     ) -> ModelVersion:
         body = _given(
@@ -234,15 +258,22 @@ class RemoteRegistry(RegistryStore):
         made_with = check_tags(model_tags) | ({RegistryKey.IS_PROMPT: "true"} if prompt else {})
         try:
             self._require_kind(name, prompt, conflict=create_model)
-            return self._add(body)
+            made = self._add(body)
         except NotFoundError:
             self._kinds.forget(name)
             if not create_model:
                 raise
-        with suppress(AlreadyExistsError):  # somebody else has made it meanwhile
-            self.create_registered_model(name, tags=made_with)
-        self._require_kind(name, prompt, conflict=True)
-        return self._add(body)
+            with suppress(AlreadyExistsError):  # somebody else has made it meanwhile
+                self.create_registered_model(name, tags=made_with, description=model_description)
+            self._require_kind(name, prompt, conflict=True)
+            made = self._add(body)
+        if create_model and prompt and model_tags:
+            self._add_tags(name, made_with)
+        return made
+
+    def link_prompt_to_experiment(self, name: str, experiment_id: str) -> None:
+        self._named(name, True)
+        self._add_tags(name, {PromptKey.EXPERIMENT_IDS: with_experiments(None, [experiment_id])})
 
     def _add(self, body: Json) -> ModelVersion:
         try:
@@ -255,6 +286,8 @@ class RemoteRegistry(RegistryStore):
 
     def get_model_version(self, name: str, version: str, *, prompt: bool | None = None) -> ModelVersion:
         query = _version(name, version)
+        if prompt:
+            return self._prompt_version(endpoints.GET_MODEL_VERSION, query)
         self._named(name, prompt, version)
         return self._one_version(endpoints.GET_MODEL_VERSION, query=query)
 
@@ -321,6 +354,35 @@ class RemoteRegistry(RegistryStore):
 
     # -- inside ----------------------------------------------------------------------------------
 
+    def _prompt_version(self, endpoint: Endpoint, query: Json) -> ModelVersion:
+        """A version of a prompt. One that says itself that it is one saves asking what the name is that of."""
+        found = self._one_version(endpoint, query=query)
+        if not is_prompt(found.tags):
+            self._named(query["name"], True, found.version)
+        return found
+
+    def _latest_of_prompt(self, name: str) -> ModelVersion:
+        """The version with the highest number, which is the latest one of its stage."""
+        model = self.get_registered_model(name, prompt=True)
+        if not model.latest_versions:
+            raise NotFoundError(f"Prompt with name={name} has no versions")
+        found = max(model.latest_versions, key=lambda version: int(version.version))
+        found.aliases = sorted(alias for alias, version in model.aliases.items() if str(version) == found.version)
+        return found
+
+    def _add_tags(self, name: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a registered model that it is not known to have; of those that name experiments add the ids."""
+        known = self._kinds.tags(name)
+        ids = tags.get(PromptKey.EXPERIMENT_IDS)
+        if known is None or _with_ids(known, ids) != known.get(PromptKey.EXPERIMENT_IDS, ""):
+            known = self.get_registered_model(name).tags  # others may have added theirs
+        wanted = {**tags, PromptKey.EXPERIMENT_IDS: _with_ids(known, ids)} if ids else dict(tags)
+        for key, value in wanted.items():
+            if key != RegistryKey.IS_PROMPT and known.get(key) != value:
+                body = {"name": check_name(name), "key": key, "value": value}
+                self._http.call(endpoints.SET_REGISTERED_MODEL_TAG, body=body)
+        self._kinds.note(name, is_prompt(known), {**known, **wanted})
+
     def _model(self, endpoint: Endpoint, *, query: Json | None = None, body: Json | None = None) -> RegisteredModel:
         answer = self._http.call(endpoint, query=query, body=body)
         return registered_model_from_json(member(answer, "registered_model", "registered model"), self._http.workspace)
@@ -356,6 +418,11 @@ class RemoteRegistry(RegistryStore):
             return
         if is_prompt(self.get_registered_model(name).tags) != prompt:
             raise taken(name, by_prompt=not prompt, for_prompt=prompt) if conflict else absent_model(name)
+
+
+def _with_ids(tags: Mapping[str, str], ids: str | None) -> str:
+    """The value of the tag that names experiments, with further ids."""
+    return with_experiments(tags.get(PromptKey.EXPERIMENT_IDS), (ids or "").split(","))
 
 
 def _given(**members: Any) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from otflow.store import run_validation, validation
 from otflow.store.companion import RunStore
 from otflow.store.remote.client import HttpClient
 from otflow.wire import endpoints
+from otflow.wire.prompt_links import linked_prompts, linked_text, without_link
 from otflow.wire.runs import (
     dataset_input_to_json,
     metric_from_json,
@@ -149,6 +150,17 @@ class RemoteRuns(RunStore):
 
     def delete_run_tag(self, run_id: str, key: str) -> None:
         self._http.call(endpoints.DELETE_RUN_TAG, body={"run_id": str(run_id), "key": str(key)})
+
+    def link_prompts_to_run(self, run_id: str, prompts: Sequence[tuple[str, str]]) -> None:
+        there = linked_prompts(self.get_run(run_id).data.tags.get(RunKey.LINKED_PROMPTS))
+        linked = dict.fromkeys([*there, *prompts])
+        if len(linked) > len(there):
+            self.log_batch(run_id, tags=[RunTag(RunKey.LINKED_PROMPTS, linked_text(linked))])
+
+    def unlink_prompt_from_run(self, run_id: str, prompt: tuple[str, str]) -> None:
+        there = linked_prompts(self.get_run(run_id).data.tags.get(RunKey.LINKED_PROMPTS))
+        left = linked_text(without_link(there, prompt, run_id))
+        self.log_batch(run_id, tags=[RunTag(RunKey.LINKED_PROMPTS, left)])
 
     def get_metric_history(
         self, run_id: str, key: str, *, max_results: int | None = None, page_token: str | None = None

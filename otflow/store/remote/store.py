@@ -23,10 +23,10 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from otflow.entities import Assessment, Experiment, Page, Span, Trace, TraceData, TraceInfo, ViewType
-from otflow.entities.values import clean_text, dump, load
+from otflow.entities.values import clean_text
 from otflow.errors import AlreadyExistsError, InvalidParameterError, NotFoundError, OtflowError
 from otflow.semconv import Metadata, Tag
 from otflow.store import validation
@@ -45,6 +45,7 @@ from otflow.wire.assessments import assessment_from_json, assessment_to_json, ch
 from otflow.wire.conventions import read
 from otflow.wire.experiments import experiment_from_json
 from otflow.wire.otlp import encode_spans
+from otflow.wire.prompt_links import linked_prompts, linked_text
 from otflow.wire.scalars import Json, integer, malformed, member, members
 from otflow.wire.traces import trace_from_json, trace_info_from_json, trace_info_to_json
 
@@ -168,6 +169,10 @@ class RemoteStore(RemoteRuns, RemoteModels, RemoteRegistry, RemoteWebhooks, Remo
         for key in gone:
             self._delete_tag_if_there(draft.trace_id, key)
         self._http.call(endpoints.WRITE_TRACE, body={"trace": {"trace_info": trace_info_to_json(info)}})
+        known = linked_prompts(draft.known.tags.get(Tag.LINKED_PROMPTS)) if draft.known is not None else []
+        new = [pair for pair in linked_prompts(info.tags.get(Tag.LINKED_PROMPTS)) if pair not in known]
+        if new:  # the server finds traces by links, not by the tag that lists them
+            self._link_prompts(draft.trace_id, new)
 
     def _require_experiments(self, experiment_ids: Iterable[str]) -> None:
         for experiment_id in set(experiment_ids) - self._experiments:
@@ -345,11 +350,13 @@ class RemoteStore(RemoteRuns, RemoteModels, RemoteRegistry, RemoteWebhooks, Remo
         info = self.get_trace_info(trace_id)  # the server links to traces that do not exist, too
         if not prompts:
             return
+        self._link_prompts(trace_id, prompts)
+        linked = [*linked_prompts(info.tags.get(Tag.LINKED_PROMPTS)), *prompts]
+        self.set_trace_tag(trace_id, Tag.LINKED_PROMPTS, linked_text(linked))
+
+    def _link_prompts(self, trace_id: str, prompts: Sequence[tuple[str, str]]) -> None:
         versions = [{"name": name, "version": str(version)} for name, version in prompts]
         self._http.call(endpoints.LINK_PROMPTS, body={"trace_id": trace_id, "prompt_versions": versions})
-        linked = _linked_prompts(info)
-        linked += [version for version in versions if version not in linked]
-        self.set_trace_tag(trace_id, Tag.LINKED_PROMPTS, dump(linked))
 
     def create_assessment(self, assessment: Assessment) -> Assessment:
         trace_id, name = assessment.trace_id, assessment.name
@@ -509,14 +516,6 @@ def _without_spans(info: TraceInfo, error: OtflowError | None = None) -> Trace:
             "spans that MLflow keeps as artifacts cannot be read"
         )
     return Trace(info, TraceData([]))
-
-
-def _linked_prompts(info: TraceInfo) -> list[object]:
-    try:
-        linked = load(info.tags.get(Tag.LINKED_PROMPTS, "[]"))
-    except ValueError:
-        return []
-    return cast("list[object]", linked) if isinstance(linked, list) else []
 
 
 def _no_trace(trace_id: object) -> NotFoundError:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from otflow.clock import now_ms
 from otflow.entities import LoggedModel, LoggedModelStatus, Metric
 from otflow.errors import NotFoundError
+from otflow.semconv import RunKey
 from otflow.store.model_validation import absent, check_id, check_name, check_pairs, check_status, check_unchanged
 from otflow.store.naming import random_name
 from otflow.store.sql import experiments
@@ -18,6 +19,7 @@ from otflow.store.sql.connection import Row, Session
 from otflow.store.sql.rows import clean, clean_id
 from otflow.store.sql.runs import artifact_uri
 from otflow.store.sql.statements import insert_rows, select_in, upsert
+from otflow.wire.prompt_links import linked_prompts, linked_text
 
 __all__ = [
     "MODEL_COLUMNS",
@@ -28,6 +30,7 @@ __all__ = [
     "draft",
     "finalize",
     "get",
+    "link_prompts",
     "load",
     "log_params",
     "set_tags",
@@ -218,6 +221,18 @@ def set_tags(session: Session, model_id: str, tags: Mapping[str, str]) -> None:
         upsert("logged_model_tags", ("model_id", "key", "value"), ("model_id", "key")),
         [(known, key, value) for key, value in checked.items()],
     )
+
+
+def link_prompts(session: Session, model_id: str, prompts: Sequence[tuple[str, str]]) -> None:
+    """Link prompt versions to a logged model."""
+    known = _lock(session, model_id)
+    row = session.one(
+        "SELECT value FROM logged_model_tags WHERE model_id = ? AND key = ?", (known, RunKey.LINKED_PROMPTS)
+    )
+    there = linked_prompts(row[0] if row is not None else None)
+    linked = dict.fromkeys([*there, *((clean_id(name), clean_id(version)) for name, version in prompts)])
+    if len(linked) > len(there):
+        set_tags(session, model_id, {RunKey.LINKED_PROMPTS: linked_text(linked)})
 
 
 def delete_tag(session: Session, model_id: str, key: str) -> None:

@@ -26,6 +26,7 @@ from otflow.store.sql.dialect import values
 from otflow.store.sql.keyset import OrderKey
 from otflow.store.sql.rows import clean, clean_id
 from otflow.store.sql.statements import in_chunks, insert_rows, select_in, upsert
+from otflow.wire.prompt_links import linked_prompts, linked_text, without_link
 
 __all__ = ["INSERT_POINTS", "UPSERT_LATEST", "Batch", "delete_tag", "history"]
 
@@ -221,6 +222,29 @@ def delete_tag(session: Session, run_id: str, key: str) -> None:
     key = clean_id(key)
     if session.run("DELETE FROM run_tags WHERE run = ? AND key = ?", (run.number, key)) == 0:
         raise NotFoundError(f"No tag with name: {key} in run with id {run_id}")
+
+
+def link_prompts(session: Session, run_id: str, prompts: Sequence[tuple[str, str]]) -> None:
+    """Link prompt versions to an active run."""
+    run = runs.active(session, run_id, lock=True)
+    there = _linked(session, run.number)
+    linked = dict.fromkeys([*there, *((clean_id(name), clean_id(version)) for name, version in prompts)])
+    if len(linked) > len(there):
+        insert_rows(session, _UPSERT_TAGS, [(run.number, RunKey.LINKED_PROMPTS, linked_text(linked))])
+
+
+def unlink_prompt(session: Session, run_id: str, prompt: tuple[str, str]) -> None:
+    """Undo `link_prompts` for one."""
+    run = runs.active(session, run_id, lock=True)
+    linked = _linked(session, run.number)
+    insert_rows(
+        session, _UPSERT_TAGS, [(run.number, RunKey.LINKED_PROMPTS, linked_text(without_link(linked, prompt, run_id)))]
+    )
+
+
+def _linked(session: Session, run: int) -> list[tuple[str, str]]:
+    row = session.one("SELECT value FROM run_tags WHERE run = ? AND key = ?", (run, RunKey.LINKED_PROMPTS))
+    return linked_prompts(row[0] if row is not None else None)
 
 
 _HISTORY: Final = tuple(OrderKey(column) for column in ("time_ms", "step", "value", "is_nan"))

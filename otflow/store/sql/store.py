@@ -331,6 +331,12 @@ class SqlStore(Scoped, SqlRegistry, SqlWebhooks, Store):
     def delete_run_tag(self, run_id: str, key: str) -> None:
         self._write_to_run(run_id, lambda session: run_values.delete_tag(session, run_id, key))
 
+    def link_prompts_to_run(self, run_id: str, prompts: Sequence[tuple[str, str]]) -> None:
+        self._write_to_run(run_id, lambda session: run_values.link_prompts(session, run_id, prompts))
+
+    def unlink_prompt_from_run(self, run_id: str, prompt: tuple[str, str]) -> None:
+        self._write_to_run(run_id, lambda session: run_values.unlink_prompt(session, run_id, prompt))
+
     def get_metric_history(
         self, run_id: str, key: str, *, max_results: int | None = None, page_token: str | None = None
     ) -> Page[Metric]:
@@ -407,6 +413,9 @@ class SqlStore(Scoped, SqlRegistry, SqlWebhooks, Store):
 
     def delete_logged_model_tag(self, model_id: str, key: str) -> None:
         self._write_to_model(model_id, lambda session: models.delete_tag(session, model_id, key))
+
+    def link_prompts_to_logged_model(self, model_id: str, prompts: Sequence[tuple[str, str]]) -> None:
+        self._write_to_model(model_id, lambda session: models.link_prompts(session, model_id, prompts))
 
     def log_logged_model_params(self, model_id: str, params: Mapping[str, str]) -> None:
         self._write_to_model(model_id, lambda session: models.log_params(session, model_id, params))

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from otflow.entities import Span
 from otflow.errors import InvalidParameterError
+from otflow.semconv import Tag
 from otflow.store.aggregates import aggregates
 from otflow.store.interface import TraceWrite
 from otflow.store.merging import Record
@@ -37,6 +38,7 @@ from otflow.store.sql.scope import Kind, Scope
 from otflow.store.sql.statements import in_chunks, insert_rows, lock_traces, span_facts, upsert
 from otflow.store.sql.terms import Term
 from otflow.store.validation import with_fitting_labels
+from otflow.wire.prompt_links import linked_prompts
 
 __all__ = ["Batch"]
 
@@ -151,6 +153,7 @@ class Batch:
         if old_parts:
             terms += self._merge(session, old_parts, scope)
         index.insert(session, terms)
+        self._link_prompts(session)
         given = [
             (assessment, part.trace_id)
             for part in self.parts
@@ -159,6 +162,22 @@ class Batch:
         ]
         if given:
             add_assessments(session, given)
+
+    def _link_prompts(self, session: Session) -> None:
+        """Let traces be found by the prompts that their tags list."""
+        linked = {
+            (name, version, part.trace_id)
+            for part in self.parts
+            for write, _ in part.writes
+            if Tag.LINKED_PROMPTS in write.tags
+            for name, version in linked_prompts(write.tags[Tag.LINKED_PROMPTS])
+        }
+        if linked:
+            insert_rows(
+                session,
+                "INSERT INTO trace_prompts (name, version, trace_id) VALUES {} ON CONFLICT DO NOTHING",
+                sorted(linked),
+            )
 
     def _insert_traces(self, session: Session) -> set[str]:
         """Insert the traces that do not exist; their ids."""

@@ -126,6 +126,8 @@ _INTRUSIONS: Final[dict[str, Callable[[Store, Things], None]]] = {
     "restore_run": _absent(lambda s, t: s.restore_run(t.run)),
     "log_batch": _absent(lambda s, t: s.log_batch(t.run, metrics=[Metric("m", 2.0, 2, 2)])),
     "delete_run_tag": _absent(lambda s, t: s.delete_run_tag(t.run, "t")),
+    "link_prompts_to_run": _absent(lambda s, t: s.link_prompts_to_run(t.run, [("p", "1")])),
+    "unlink_prompt_from_run": _absent(lambda s, t: s.unlink_prompt_from_run(t.run, ("p", "1"))),
     "get_metric_history": _nothing(lambda s, t: s.get_metric_history(t.run, "m")),
     "log_inputs": _absent(lambda s, t: s.log_inputs(t.run, models=[LoggedModelInput(t.model)])),
     "log_outputs": _absent(lambda s, t: s.log_outputs(t.run, [LoggedModelOutput(t.model, 0)])),
@@ -137,6 +139,7 @@ _INTRUSIONS: Final[dict[str, Callable[[Store, Things], None]]] = {
     "delete_logged_model": _absent(lambda s, t: s.delete_logged_model(t.model)),
     "set_logged_model_tags": _absent(lambda s, t: s.set_logged_model_tags(t.model, {"new": "1"})),
     "delete_logged_model_tag": _absent(lambda s, t: s.delete_logged_model_tag(t.model, "kept")),
+    "link_prompts_to_logged_model": _absent(lambda s, t: s.link_prompts_to_logged_model(t.model, [("p", "1")])),
     "log_logged_model_params": _absent(lambda s, t: s.log_logged_model_params(t.model, {"new": "1"})),
     "search_logged_models": _nothing(lambda s, t: s.search_logged_models([t.experiment])),
     # -- the registry
@@ -160,6 +163,7 @@ _INTRUSIONS: Final[dict[str, Callable[[Store, Things], None]]] = {
     "get_model_version_download_uri": _absent(lambda s, t: s.get_model_version_download_uri(t.name, "1")),
     "search_model_versions": _nothing(lambda s, t: s.search_model_versions(filter_string=f"name = '{t.name}'")),
     "set_model_version_tag": _absent(lambda s, t: s.set_model_version_tag(t.name, "1", "new", "1")),
+    "link_prompt_to_experiment": _absent(lambda s, t: s.link_prompt_to_experiment(t.name, "0")),
     "delete_model_version_tag": _absent(lambda s, t: s.delete_model_version_tag(t.name, "1", "kept")),
     # -- webhooks
     "get_webhook": _absent(lambda s, t: s.get_webhook(t.webhook)),

@@ -176,7 +176,7 @@ class TestWhatIsAllowed:
 
     def test_messages_are_json(self):
         with pytest.raises(InvalidParameterError, match="must be JSON"):
-            text([{"role": "user", "content": object()}])
+            text([{"role": "user", "content": "x", "more": object()}])
 
     def test_versions_are_numbers(self):
         assert PromptVersion("p", "3", "x").version == 3  # type: ignore[arg-type]

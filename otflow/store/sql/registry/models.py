@@ -7,7 +7,7 @@ from typing import Final
 
 from otflow.clock import now_ms
 from otflow.entities.model_registry import RegisteredModel
-from otflow.semconv import RegistryKey
+from otflow.semconv import PromptKey, RegistryKey
 from otflow.store.registry_validation import (
     absent_model,
     check_alias,
@@ -28,9 +28,12 @@ from otflow.store.sql.registry.names import Named, find, find_version, look
 from otflow.store.sql.registry.reading import MODEL_COLUMNS, load_models
 from otflow.store.sql.rows import clean
 from otflow.store.sql.statements import insert_rows, upsert
+from otflow.wire.prompts import with_experiments
 
 __all__ = [
     "PROMPT_TAGS",
+    "add_experiment",
+    "add_tags",
     "create",
     "delete",
     "delete_alias",
@@ -177,6 +180,37 @@ def delete_tag(session: Session, workspace: str, name: str, key: str, prompt: bo
     check_kind_of_tag(key, None, prompt=model.is_prompt)
     if session.run("DELETE FROM registered_model_tags WHERE model = ? AND key = ?", (model.number, key)):
         events.model_tag_deleted(session, workspace, model, key)
+
+
+def add_tags(session: Session, workspace: str, model: Named, tags: Mapping[str, str]) -> None:
+    """Set checked tags of a locked model, which may be there; of those that name experiments the ids are added."""
+    named = tags.get(PromptKey.EXPERIMENT_IDS)
+    row = (
+        session.one(
+            "SELECT value FROM registered_model_tags WHERE model = ? AND key = ?",
+            (model.number, PromptKey.EXPERIMENT_IDS),
+        )
+        if named is not None
+        else None
+    )
+    there = row[0] if row is not None else None
+    made = {key: value for key, value in tags.items() if key not in (RegistryKey.IS_PROMPT, PromptKey.EXPERIMENT_IDS)}
+    if named is not None and (merged := with_experiments(there, named.split(","))) != there:
+        made[PromptKey.EXPERIMENT_IDS] = merged
+    insert_rows(
+        session,
+        upsert("registered_model_tags", ("model", "key", "value"), ("model", "key")),
+        [(model.number, key, value) for key, value in made.items()],
+    )
+    for key, value in made.items():
+        if key != PromptKey.EXPERIMENT_IDS:
+            events.model_tag_set(session, workspace, model, key, value)
+
+
+def add_experiment(session: Session, workspace: str, name: str, experiment_id: str) -> None:
+    """Say of a prompt that an experiment uses it."""
+    model = find(session, workspace, name, True, lock=True)
+    add_tags(session, workspace, model, {PromptKey.EXPERIMENT_IDS: with_experiments(None, [clean(experiment_id)])})
 
 
 def set_alias(session: Session, workspace: str, name: str, alias: str, version: str, prompt: bool | None) -> None:

@@ -112,6 +112,7 @@ class SqlRegistry(RegistryPart, RegistryStore):
         storage_location: str | None = None,
         create_model: bool = False,
         model_tags: Mapping[str, str] | None = None,
+        model_description: str | None = None,
         prompt: bool | None = None,
     ) -> ModelVersion:
         draft = versions.draft(
@@ -125,6 +126,7 @@ class SqlRegistry(RegistryPart, RegistryStore):
             storage_location=storage_location,
             create_model=create_model,
             model_tags=model_tags,
+            model_description=model_description,
             prompt=prompt,
         )
         return self._change(lambda session: versions.create(session, self._workspace, draft))
@@ -176,3 +178,6 @@ class SqlRegistry(RegistryPart, RegistryStore):
 
     def delete_model_version_tag(self, name: str, version: str, key: str, *, prompt: bool | None = None) -> None:
         self._change(lambda session: versions.delete_tag(session, self._workspace, name, version, key, prompt))
+
+    def link_prompt_to_experiment(self, name: str, experiment_id: str) -> None:
+        self._change(lambda session: models.add_experiment(session, self._workspace, name, experiment_id))

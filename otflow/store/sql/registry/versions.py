@@ -72,6 +72,7 @@ class Draft:
     tags: dict[str, str]
     create_model: bool
     model_tags: dict[str, str]
+    model_description: str | None
     prompt: bool | None
 
 
@@ -161,6 +162,7 @@ def draft(
     storage_location: str | None,
     create_model: bool,
     model_tags: Mapping[str, str] | None,
+    model_description: str | None,
     prompt: bool | None,
 ) -> Draft:
     """Check what a new version is made from; see `RegistryStore.create_model_version`."""
@@ -175,6 +177,7 @@ def draft(
         tags={clean(key): clean(value) for key, value in check_tags(tags).items()},
         create_model=create_model,
         model_tags={clean(key): clean(value) for key, value in check_tags(model_tags).items()},
+        model_description=_text("model_description", model_description),
         prompt=prompt,
     )
 
@@ -235,8 +238,10 @@ def _home(session: Session, workspace: str, draft: Draft) -> Named:
         tags = {**draft.model_tags, **(models.PROMPT_TAGS if draft.prompt else {})}
         if draft.prompt is False and is_prompt(tags):
             raise InvalidParameterError("A registered model cannot have the tags of a prompt")
-        model = models.insert(session, workspace, draft.name, tags, None, None)
-        model = model or look(session, workspace, draft.name, lock=True)
+        made = models.insert(session, workspace, draft.name, tags, draft.model_description, None)
+        if made is not None:
+            return made
+        model = look(session, workspace, draft.name, lock=True)
         if model is None:
             raise Conflict(f"the registered model {draft.name} was deleted while a version was added to it")
     if model is None:
@@ -245,6 +250,8 @@ def _home(session: Session, workspace: str, draft: Draft) -> Named:
         if draft.create_model:
             raise taken(draft.name, by_prompt=model.is_prompt, for_prompt=bool(draft.prompt))
         raise absent_model(draft.name)
+    if draft.create_model and draft.prompt:
+        models.add_tags(session, workspace, model, draft.model_tags)
     return model
 
 
