@@ -25,7 +25,7 @@ from otflow.migration.write_models import write_models
 from otflow.migration.write_registry import write_registered_models, write_webhooks
 from otflow.migration.write_runs import write_runs
 from otflow.migration.write_traces import write_traces
-from otflow.store.opening import normalize_uri, open_database, open_store, without_secrets
+from otflow.store.opening import normalize_uri, open_database, open_store, split_workspace, without_secrets
 from otflow.store.sql import migrations, schema
 from otflow.store.sql.connection import Database
 from otflow.store.sql.sqlite import MEMORY, SQLiteDatabase
@@ -68,7 +68,7 @@ def import_mlflow(
     report = ImportReport(dry_run=dry_run)
     if progress is not None:
         report.progress = progress
-    uri = normalize_uri(into)
+    uri = split_workspace(normalize_uri(into))[0]  # all workspaces are brought over
     if uri.startswith("sqlite:///:memory:"):
         raise InvalidParameterError(f"what is imported into {uri} would be gone at once; name a file")
     if not uri.startswith(("sqlite:", "postgresql:")):
