@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from otflow import config
 from otflow.errors import AlreadyExistsError, InvalidParameterError
-from otflow.store.opening import in_workspace, normalize_uri, open_store, split_workspace
+from otflow.store.opening import in_workspace, is_absolute, normalize_uri, open_store, split_workspace
 from otflow.store.workspace_names import check_workspace_name
 from otflow.store.workspaces import DEFAULT_WORKSPACE
 
@@ -161,9 +161,15 @@ class _Process:
         """The experiments that were made active, by place."""
         self.destination: TraceLocationBase | None = None
         self.workspace: str | None = None
+        self.workspace_was_set = False
+        """Whether a workspace was set in any flow of control."""
+        self.place: tuple[str, str, str] = ("", "", "")
+        """The tracking URI and the workspace that were asked for last, and what they are together."""
         self.stores: dict[str, Store] = {}
         self.views: dict[str, Store] = {}
         """Workspaces of these stores, by place; they share what the stores have open."""
+        self.found: dict[str, Store] = {}
+        """All of these, by the URIs that they were asked for by, as far as these are absolute."""
         self.named_experiments: dict[tuple[str, str], str] = {}
         self.environment: dict[config.Setting[Any], str | None] = {}
         """What the variables that `_export` changed were before."""
@@ -264,6 +270,7 @@ def set_workspace(workspace: str | None) -> None:
         >>> otflow.set_workspace(None)
     """
     name = None if workspace is None else check_workspace_name(workspace)
+    _process.workspace_was_set = True
     _workspace.set(name)
     if threading.current_thread() is threading.main_thread() and not _in_task():
         _process.workspace = name
@@ -273,7 +280,8 @@ def set_workspace(workspace: str | None) -> None:
 
 def workspace() -> str:
     """The name of the active workspace."""
-    return _workspace.get() or _workspace_of_process()
+    # Asked for each trace, and few programs set one.
+    return (_process.workspace_was_set and _workspace.get()) or _workspace_of_process()
 
 
 def _workspace_of_process() -> str:
@@ -290,7 +298,13 @@ def place(uri: str | None = None) -> str:
     """The current place, or the one that a tracking URI means here: with its workspace, the active one by default."""
     if uri is None:
         uri = get_tracking_uri()
-    return uri if split_workspace(uri)[1] is not None else in_workspace(uri, workspace())
+    name = workspace()
+    last = _process.place
+    if last[0] == uri and last[1] == name:
+        return last[2]
+    found = uri if split_workspace(uri)[1] is not None else in_workspace(uri, name)
+    _process.place = (uri, name, found)
+    return found
 
 
 # -- stores that are open --------------------------------------------------------------------------
@@ -298,17 +312,21 @@ def place(uri: str | None = None) -> str:
 
 def store(uri: str | None = None) -> Store:
     """The store at the current place, or the one at `uri`; opened on first use and kept open."""
-    key = normalize_uri(place() if uri is None else uri)
-    found = _process.stores.get(key) or _process.views.get(key)
-    if found is None:
-        with _process.lock:
-            base, name = split_workspace(key)
-            if name is not None:
-                found = _process.views[key] = store(base).in_workspace(name)
+    where = place() if uri is None else uri
+    found = _process.found.get(where)
+    if found is not None:
+        return found
+    key = normalize_uri(where)
+    with _process.lock:
+        base, name = split_workspace(key)
+        found = _process.stores.get(key) or _process.views.get(key)
+        if found is None:
+            if name is None:
+                found = _process.stores[key] = open_store(key)
             else:
-                found = _process.stores.get(key)
-                if found is None:
-                    found = _process.stores[key] = open_store(key)
+                found = _process.views[key] = store(base).in_workspace(name)
+        if is_absolute(where):
+            _process.found[where] = found
     return found
 
 
@@ -336,6 +354,7 @@ def close_store(uri: str) -> None:
         found = _process.stores.pop(key, None)
         for view in [view for view in _process.views if split_workspace(view)[0] == key]:
             del _process.views[view]
+        _process.found.clear()
     if found is not None:
         found.close()
 
@@ -399,9 +418,13 @@ def _experiment_named(where: Store, name: str) -> str:
     return found.experiment_id
 
 
-def chosen_experiment_id() -> str | None:
-    """The id of the experiment that was set; None where `default_experiment_id` is to be asked, perhaps later."""
-    return _process.experiments.get(place())
+def chosen_experiment_id(where: str | None = None) -> str | None:
+    """The id of the experiment that was set; None where `default_experiment_id` is to be asked, perhaps later.
+
+    Args:
+        where: The place; the current one by default.
+    """
+    return _process.experiments.get(place() if where is None else where)
 
 
 def set_destination(destination: TraceLocationBase | None, *, context_local: bool = False) -> None:

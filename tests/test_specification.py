@@ -18,6 +18,7 @@ FUNCTIONS: dict[str, str] = json.loads(
     (Path(__file__).parent / "data" / "fluent_signatures.json").read_text(encoding="utf-8")
 )
 
+
 def spelled(function: Any) -> str:
     """A signature as the data file spells it: names, kinds and defaults, without annotations."""
     found: list[str] = []

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from otflow import config, context
 from otflow.entities.model_registry import PromptVersion
 from otflow.errors import ArgumentTypeError, InvalidParameterError
-from otflow.store.opening import in_workspace, normalize_uri, split_workspace
+from otflow.store.opening import in_workspace, is_absolute, normalize_uri, split_workspace
 
 __all__ = [
     "LATEST",
@@ -38,7 +38,6 @@ LATEST: Final = "latest"
 """The alias that always means the version with the highest number."""
 
 _URI: Final = re.compile(r"prompts:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[\w-]+))")
-_ABSOLUTE: Final = ("http://", "https://", "sqlite:////", "postgresql", "file:///")
 _MOST_DONE: Final = 10_000
 
 
@@ -108,7 +107,7 @@ def place(uri: str) -> Hashable:
     """What tells the registry at a URI, in the workspace that is active here, from all others."""
     where = _in_workspace(uri, context.workspace())
     # A relative path means another file in another directory.
-    return where if where.startswith(_ABSOLUTE) else normalize_uri(where)
+    return where if is_absolute(where) else normalize_uri(where)
 
 
 @lru_cache(maxsize=256)

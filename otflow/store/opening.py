@@ -17,6 +17,7 @@ URI and returns a `Store`, under the name of the scheme.
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 import re
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DATABASE_NAME",
     "in_workspace",
+    "is_absolute",
     "normalize_uri",
     "open_database",
     "open_store",
@@ -54,6 +56,7 @@ _ALLOWED: Final = (
 )
 _ENTRY_POINTS: Final = "otflow.stores"
 
+_ABSOLUTE: Final = ("sqlite:////", "http://", "https://", "postgresql:", "file:///")
 _WORKSPACE: Final = "#workspace="
 _NAME: Final = re.compile(r"[a-z0-9-]+").fullmatch
 
@@ -61,6 +64,7 @@ _NAME: Final = re.compile(r"[a-z0-9-]+").fullmatch
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):").match
 
 
+@functools.lru_cache(maxsize=256)
 def split_workspace(uri: str) -> tuple[str, str | None]:
     """A tracking URI without the workspace that it names, and that workspace; None where it names none."""
     base, mark, name = uri.rpartition(_WORKSPACE)
@@ -70,6 +74,11 @@ def split_workspace(uri: str) -> tuple[str, str | None]:
 def in_workspace(uri: str, name: str) -> str:
     """A workspace of the store at a tracking URI, whichever workspace the URI names."""
     return f"{split_workspace(uri)[0]}{_WORKSPACE}{name}"
+
+
+def is_absolute(uri: str) -> bool:
+    """Whether a tracking URI surely means the same in every working directory."""
+    return uri.startswith(_ABSOLUTE)
 
 
 def normalize_uri(uri: str | pathlib.Path) -> str:

@@ -58,7 +58,7 @@ def open_trace(
         elif run is not None:
             experiment_id = run.experiment_id
         elif uri == here:
-            experiment_id = context.chosen_experiment_id()
+            experiment_id = context.chosen_experiment_id(here)
     if LiveSpan.policy is not None:
         name = LiveSpan.policy.name(name)  # of a root that another library made
     trace = OpenTrace(otel_trace_id, f"{TRACE_ID_PREFIX}{otel_trace_id:032x}", name, uri, experiment_id)

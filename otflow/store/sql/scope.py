@@ -7,7 +7,7 @@ of registered models) are looked up together with the workspace, where they are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 from typing import Final, TypeVar
 
@@ -57,7 +57,7 @@ class Scope:
         self.workspace = workspace
         self._known: dict[Kind, set[object]] = {kind: set() for kind in Kind}
 
-    def require(self, session: Session, kind: Kind, ids: Iterable[object], *, existing: bool = False) -> None:
+    def require(self, session: Session, kind: Kind, ids: Collection[object], *, existing: bool = False) -> None:
         """Raise NotFoundError where an id is that of another workspace.
 
         Args:
@@ -66,6 +66,8 @@ class Scope:
             ids: The ids as the columns have them.
             existing: Whether an id that is nowhere raises too; otherwise that is left to who looks it up.
         """
+        if self._known[kind].issuperset(ids):
+            return
         for an_id, own in self._own(session, kind, ids).items():
             if own is False or (existing and own is None):
                 raise kind.absent(an_id)
