@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -49,6 +51,8 @@ from otflow.wire.scalars import Json, member, members
 __all__ = ["Kinds", "RemoteRegistry"]
 
 _KNOWN: Final = 1024
+_MOST_COLLISIONS: Final = 20
+"""How often a version is sent whose number somebody else was given."""
 _NO_PROMPT: Final = Comparison(RegisteredModelField.TAG, RegistryKey.IS_PROMPT, Op.NE, "true")
 
 
@@ -276,6 +280,18 @@ class RemoteRegistry(RegistryStore):
         self._add_tags(name, {PromptKey.EXPERIMENT_IDS: with_experiments(None, [experiment_id])})
 
     def _add(self, body: Json) -> ModelVersion:
+        """Add a version, again while others are quicker: MLflow's server gives two one number, and refuses one."""
+        tries = 1
+        while True:
+            try:
+                return self._add_once(body)
+            except AlreadyExistsError:
+                if tries == _MOST_COLLISIONS:
+                    raise
+            time.sleep(random.uniform(0, 0.02 * tries))
+            tries += 1
+
+    def _add_once(self, body: Json) -> ModelVersion:
         try:
             return self._one_version(endpoints.CREATE_MODEL_VERSION, body=body)
         except OtflowError as error:

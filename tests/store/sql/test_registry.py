@@ -63,12 +63,13 @@ class Statements:
 
 def test_how_many_statements(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Statements(monkeypatch)
-    assert counted.of(lambda: store.create_model_version("m", SOURCE, create_model=True)) <= 6
-    assert counted.of(lambda: store.create_model_version("m", SOURCE, tags={"a": "b"}, create_model=True)) == 4
-    assert counted.of(lambda: store.set_registered_model_alias("m", "a", "1")) == 3
+    # One of those that change something asks which webhooks are to hear of it.
+    assert counted.of(lambda: store.create_model_version("m", SOURCE, create_model=True)) <= 7
+    assert counted.of(lambda: store.create_model_version("m", SOURCE, tags={"a": "b"}, create_model=True)) == 5
+    assert counted.of(lambda: store.set_registered_model_alias("m", "a", "1")) == 4
     assert counted.of(lambda: store.get_model_version("m", "1")) == 5
     assert counted.of(lambda: store.get_model_version_by_alias("m", "a")) == 5
-    assert counted.of(lambda: store.set_model_version_tag("m", "1", "k", "v")) == 3
+    assert counted.of(lambda: store.set_model_version_tag("m", "1", "k", "v")) == 4
     assert counted.of(lambda: store.set_registered_model_tag("m", "k", "v")) == 2
 
 
