@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import call_cost
 import compare_runs
 import compare_stores
+import prompt_load
 import store_write
 
 AT_MOST = {"root": 1.5, "child": 1.2, "unsampled": 0.4, "disabled": 0.1}
@@ -44,6 +45,9 @@ RUNS_TIMES_QUICKER = {
 }
 """Than MLflow 3.10.1; see `compare_runs.py`."""
 
+PROMPT_TIMES_QUICKER = 12
+"""Than MLflow 3.10.1, a prompt that is in memory; see `prompt_load.py`."""
+
 
 def main() -> None:
     misses = [
@@ -63,6 +67,13 @@ def main() -> None:
         for question, bound in bounds.items()
         if found[question] < bound
     ]
+    load = {
+        name: prompt_load.figures(name, calls, environments)[prompt_load.BY_ALIAS]
+        for name, calls in (("otflow", 20_000), ("mlflow-3.10.1", 1_000))
+    }
+    print(f"load_prompt from memory, µs: otflow {load['otflow']:.2f}, mlflow-3.10.1 {load['mlflow-3.10.1']:.1f}")
+    if load["mlflow-3.10.1"] < PROMPT_TIMES_QUICKER * load["otflow"]:
+        misses.append(f"load_prompt takes {load['otflow']:.2f} µs, not {PROMPT_TIMES_QUICKER} times less than MLflow's")
     if misses:
         raise SystemExit("\n".join(["", *misses]))
 
