@@ -129,8 +129,8 @@ class SqlStore(Scoped, SqlRegistry, SqlWebhooks, Store):
     ) -> int:
         validation.check_trace_deletion(max_timestamp_ms, max_traces, trace_ids)
         number = experiments.experiment_number(experiment_id)
-        return self._write_to_experiment(
-            experiment_id,
+        return self._delete(
+            lambda session: self._scope.require(session, Kind.EXPERIMENT, [number]),
             lambda session: traces.delete(session, number, max_timestamp_ms, max_traces, trace_ids),
         )
 
@@ -476,7 +476,7 @@ class SqlStore(Scoped, SqlRegistry, SqlWebhooks, Store):
 
     def delete_workspace(self, name: str, mode: WorkspaceDeletionMode = WorkspaceDeletionMode.RESTRICT) -> None:
         checked = check_deletion_mode(mode)
-        self._database.write(lambda session: workspaces.delete(session, name, checked))
+        self._delete(lambda _: None, lambda session: workspaces.delete(session, name, checked))
 
     # -- life and death ----------------------------------------------------------------------------
 
