@@ -121,7 +121,7 @@ def load_prompt(
     note_prompt(prompt.name, prompt.version)
     if context.open_runs:
         run = context.active_run()
-        if run is not None and split_workspace(run.uri)[1] == context.workspace():
+        if run is not None and split_workspace(run.uri)[1] == split_workspace(context.place())[1]:
             _link("run", run.uri, run.id, prompt)
     if link_to_model:
         model = model_id or context.active_model_id(context.place()) or config.ACTIVE_MODEL_ID.get()

@@ -121,14 +121,27 @@ class TestWhatIsInIt:
         ended = otflow.get_run(run.info.run_id)
         assert (ended.info.status, ended.data.metrics) == ("FINISHED", {"m": 1.0})
 
-    def test_a_run_elsewhere_is_not_linked_to_a_prompt(self):
+    def test_what_was_begun_elsewhere_is_not_linked_to_a_prompt(self, caplog: pytest.LogCaptureFixture):
         otflow.set_workspace("red")
-        with otflow.start_run() as run:
+        with otflow.set_active_model(name="agent"), otflow.start_run() as run, otflow.start_span("root") as root:
             otflow.set_workspace("blue")
             otflow.genai.register_prompt("of-blue", "Hello")
             otflow.genai.load_prompt("of-blue", version=1)
+        assert caplog.messages == []
         otflow.set_workspace("red")
         assert "mlflow.linkedPrompts" not in otflow.get_run(run.info.run_id).data.tags
+        trace = otflow.get_trace(root.trace_id)
+        assert trace is not None
+        assert "mlflow.linkedPrompts" not in trace.info.tags
+
+    def test_captured_traces_and_runs_are_linked_to_prompts(self):
+        otflow.set_workspace("red")
+        with capture_traces() as captured:
+            otflow.genai.register_prompt("greeting", "Hello")
+            with otflow.start_run() as run, otflow.start_span("root"):
+                otflow.genai.load_prompt("greeting", version=1)
+            assert "mlflow.linkedPrompts" in otflow.get_run(run.info.run_id).data.tags
+        assert "mlflow.linkedPrompts" in captured.traces[0].info.tags
 
     def test_a_trace_stays_where_it_began(self):
         otflow.set_workspace("red")
