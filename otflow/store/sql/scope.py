@@ -75,20 +75,31 @@ class Scope:
             self._forget()
         return self._known[kind]
 
-    def require(self, session: Session, kind: Kind, ids: Collection[object], *, existing: bool = False) -> None:
-        """Raise NotFoundError where an id is that of another workspace.
+    def require(self, session: Session, kind: Kind, ids: Collection[object]) -> None:
+        """Raise NotFoundError where an id is that of another workspace; one that is nowhere is left to who looks it up.
 
         Args:
             session: The transaction.
             kind: What they are ids of.
             ids: The ids as the columns have them.
-            existing: Whether an id that is nowhere raises too; otherwise that is left to who looks it up.
         """
         if self._remembered(kind).issuperset(ids):
             return
         for an_id, own in self._own(session, kind, ids).items():
-            if own is False or (existing and own is None):
+            if own is False:
                 raise kind.absent(an_id)
+
+    def hold(self, session: Session, experiments: Collection[int]) -> None:
+        """Raise NotFoundError where an experiment is not in the workspace; it stays there until the transaction ends.
+
+        What is known is not enough here: what would be written into one that is gone, nobody could find again.
+        """
+        wanted = sorted(set(experiments))
+        statement = Kind.EXPERIMENT.statement + session.dialect.for_reference
+        own = {number for number, workspace in select_in(session, statement, wanted) if workspace == self.workspace}
+        for number in wanted:
+            if number not in own:
+                raise Kind.EXPERIMENT.absent(number)
 
     def within(self, session: Session, kind: Kind, ids: Sequence[T]) -> list[T]:
         """Those of the ids that are in the workspace, in their order."""

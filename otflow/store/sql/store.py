@@ -106,15 +106,12 @@ class SqlStore(Scoped, SqlRegistry, SqlWebhooks, Store):
         wanted = list(numbers)
         if batch.parts:
             self._write(
-                lambda session: self._scope.require(session, Kind.EXPERIMENT, wanted, existing=True),
+                lambda session: self._scope.hold(session, wanted),
                 lambda session: batch.write(session, self._scope),
             )
         else:
-            self._read_experiments(wanted)
-
-    def _read_experiments(self, numbers: Sequence[int]) -> None:
-        with self._database.read() as session:
-            self._scope.require(session, Kind.EXPERIMENT, numbers, existing=True)
+            with self._database.read() as session:
+                self._scope.hold(session, wanted)
 
     def settle_interrupted(self) -> int:
         return interrupted.settle(self._database)

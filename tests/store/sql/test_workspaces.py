@@ -152,6 +152,26 @@ class TestWhatWasThereBefore:
         monkeypatch.setattr(scope.time, "monotonic", lambda: now + 60.0)
         assert self.look(workspace, *ids) == 0
 
+    def test_nothing_is_written_into_an_experiment_that_another_process_deleted(
+        self, sql_store: Store, elsewhere: Store
+    ):
+        sql_store.create_workspace("team")
+        workspace = sql_store.in_workspace("team")
+        experiment, trace = workspace.create_experiment("e"), new_trace_id()
+        workspace.write_traces([write(trace, experiment)], [span(trace)])
+        workspace.write_spans(experiment, [span(trace)])
+        elsewhere.delete_workspace("team", WorkspaceDeletionMode.CASCADE)
+        for work in (
+            lambda: workspace.write_traces([write(trace, experiment)], [span(trace)]),
+            lambda: workspace.write_spans(experiment, [span(trace)]),
+            lambda: workspace.write_traces([write(trace, experiment)], []),
+            lambda: workspace.write_spans(experiment, []),
+            lambda: workspace.create_run(experiment),
+        ):
+            with pytest.raises(NotFoundError):
+                work()
+        assert {counts(sql_store)[table] for table in ("traces", "spans", "runs")} == {0}
+
     def test_the_id_of_a_trace_that_was_deleted_is_free(self, sql_store: Store):
         sql_store.create_workspace("team")
         workspace = sql_store.in_workspace("team")
