@@ -90,16 +90,21 @@ class Scope:
                 raise kind.absent(an_id)
 
     def hold(self, session: Session, experiments: Collection[int]) -> None:
-        """Raise NotFoundError where an experiment is not in the workspace; it stays there until the transaction ends.
+        """Raise NotFoundError where an experiment is not in the workspace, or nowhere.
 
-        What is known is not enough here: what would be written into one that is gone, nobody could find again.
+        What would be written into one that is gone, nobody could find again: one that is not known to be there stays
+        until the transaction ends.
         """
-        wanted = sorted(set(experiments))
+        known = self._remembered(Kind.EXPERIMENT)
+        wanted = sorted({number for number in experiments if number not in known})
+        if not wanted:
+            return
         statement = Kind.EXPERIMENT.statement + session.dialect.for_reference
         own = {number for number, workspace in select_in(session, statement, wanted) if workspace == self.workspace}
         for number in wanted:
             if number not in own:
                 raise Kind.EXPERIMENT.absent(number)
+        known.update(own)
 
     def within(self, session: Session, kind: Kind, ids: Sequence[T]) -> list[T]:
         """Those of the ids that are in the workspace, in their order."""

@@ -153,7 +153,7 @@ class TestWhatWasThereBefore:
         assert self.look(workspace, *ids) == 0
 
     def test_nothing_is_written_into_an_experiment_that_another_process_deleted(
-        self, sql_store: Store, elsewhere: Store
+        self, sql_store: Store, elsewhere: Store, monkeypatch: pytest.MonkeyPatch
     ):
         sql_store.create_workspace("team")
         workspace = sql_store.in_workspace("team")
@@ -161,6 +161,8 @@ class TestWhatWasThereBefore:
         workspace.write_traces([write(trace, experiment)], [span(trace)])
         workspace.write_spans(experiment, [span(trace)])
         elsewhere.delete_workspace("team", WorkspaceDeletionMode.CASCADE)
+        now = time.monotonic()
+        monkeypatch.setattr(scope.time, "monotonic", lambda: now + 60.0)
         for work in (
             lambda: workspace.write_traces([write(trace, experiment)], [span(trace)]),
             lambda: workspace.write_spans(experiment, [span(trace)]),
