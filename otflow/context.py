@@ -292,6 +292,9 @@ def forget_workspace(uri: str, name: str) -> None:
             _export(config.EXPERIMENT_ID, None)
     for key in [key for key in _process.named_experiments if normalize_uri(key[0]) == gone]:
         del _process.named_experiments[key]
+    with _process.lock:
+        _process.views.pop(gone, None)
+        _process.found.clear()
     for forget in _memories:
         forget()
 
