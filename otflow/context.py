@@ -43,6 +43,7 @@ __all__ = [
     "close_store",
     "destination",
     "experiment_id",
+    "forget_workspace",
     "get_registry_uri",
     "get_tracking_uri",
     "is_tracking_uri_set",
@@ -278,6 +279,26 @@ def set_workspace(workspace: str | None) -> None:
         _export(config.EXPERIMENT_ID, chosen_experiment_id())
 
 
+def forget_workspace(uri: str, name: str) -> None:
+    """Forget what is remembered of a workspace that was deleted: there may be another one of this name.
+
+    Args:
+        uri: The store that it was in.
+        name: Its name.
+    """
+    gone = normalize_uri(in_workspace(uri, name))
+    for where in [where for where in _process.experiments if normalize_uri(where) == gone]:
+        if _process.experiments.pop(where) == config.EXPERIMENT_ID.exported() and name == _workspace_of_process():
+            _export(config.EXPERIMENT_ID, None)
+    for key in [key for key in _process.named_experiments if normalize_uri(key[0]) == gone]:
+        del _process.named_experiments[key]
+    with _process.lock:
+        _process.views.pop(gone, None)
+        _process.found.clear()
+    for forget in _memories:
+        forget()
+
+
 def workspace() -> str:
     """The name of the active workspace."""
     # Asked for each trace, and few programs set one.
@@ -489,7 +510,7 @@ def active_model_id(uri: str | None = None) -> str | None:
 
 
 def at_reset(forget: Callable[[], None]) -> None:
-    """Let `reset` call this too: for what a module remembers of stores."""
+    """Let `reset` call this too, and `forget_workspace`: for what a module remembers of stores."""
     _memories.append(forget)
 
 

@@ -7,6 +7,7 @@ import os
 import threading
 from typing import Any, BinaryIO, Final
 
+from otflow import context
 from otflow.client.connected import Connected
 from otflow.entities import FileInfo
 from otflow.errors import ArgumentTypeError, InvalidParameterError
@@ -33,6 +34,11 @@ class _Repositories:
         self._known: dict[tuple[str, str], ArtifactRepository] = {}
         self._lock = threading.Lock()
 
+    def clear(self) -> None:
+        """Forget what was opened; it is closed where nobody uses it any longer."""
+        with self._lock:
+            self._known.clear()
+
     def get(self, key: tuple[str, str]) -> ArtifactRepository | None:
         return self._known.get(key)
 
@@ -44,6 +50,7 @@ class _Repositories:
 
 
 _repositories = _Repositories()
+context.at_reset(_repositories.clear)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_repositories.forget)
 

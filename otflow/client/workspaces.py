@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from otflow import context
 from otflow.client.connected import Connected
 from otflow.entities import Workspace, WorkspaceDeletionMode
 from otflow.store.workspace_names import check_deletion_mode
@@ -60,6 +61,7 @@ class WorkspaceClient(Connected):
             InvalidParameterError: no such mode.
         """
         self._workspaces().delete_workspace(name, check_deletion_mode(mode))
+        context.forget_workspace(self._workspace_store_uri, name)
 
     def get_workspace_store_uri(self) -> str:
         """The URI of the store that workspaces are kept in."""

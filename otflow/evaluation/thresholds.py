@@ -84,7 +84,8 @@ class MetricThreshold:
             )
         if threshold is None and min_absolute_change is None and min_relative_change is None:
             raise MetricThresholdClassException(
-                "one of `threshold`, `min_absolute_change` and `min_relative_change` must be defined."
+                "no threshold was specified: one of `threshold`, `min_absolute_change` and `min_relative_change` must"
+                " be defined."
             )
         self._threshold = threshold
         self._min_absolute_change = min_absolute_change
@@ -167,7 +168,7 @@ class EvaluationResult:
     def save(self, path: str) -> None:
         """Write the metrics, and those artifacts that JSON can say, into a directory, which is made."""
         directory = Path(path)
-        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "artifacts").mkdir(parents=True, exist_ok=True)  # where MLflow has the files of artifacts
         (directory / "metrics.json").write_text(json.dumps(self._metrics, default=float), "utf-8")
         plain = {name: value for name, value in self._artifacts.items() if name not in self.tables}
         (directory / "artifacts_metadata.json").write_text(json.dumps(plain, default=str), "utf-8")

@@ -101,7 +101,7 @@ def _write(session: Session, one: SourceExperiment) -> tuple[int, str, list[str]
     if before is None or number == _DEFAULT:
         fields = {}  # it was there before: only tags are added
         changes.kept = [key for key in changes.kept if not key.startswith("field/")]
-    _change(session, one, number, fields, changes, notes)
+    _change(session, number, fields, changes, notes)
     notes += [f"experiment {one.fields['name']!r}: {key} was changed on both sides; otflow's stays"
               for key in changes.kept if key != "field/last_update_time_ms"]  # fmt: skip
     remember(session, "experiment", [(one.key, str(number), marks(values))])
@@ -148,12 +148,12 @@ def _stored(session: Session, number: int) -> Values:
     return {**under("field", dict(zip(_CHANGEABLE, row, strict=True))), **under("tag", tags)}
 
 
-def _change(
-    session: Session, one: SourceExperiment, number: int, fields: Values, changes: Changes, notes: list[str]
-) -> None:
+def _change(session: Session, number: int, fields: Values, changes: Changes, notes: list[str]) -> None:
     if "name" in fields:
         wanted = str(fields["name"])
-        fields["name"] = free_name(session, "experiments", one.workspace, wanted)
+        # Not that of the source: a workspace that was deleted here may have left its experiments to another one.
+        workspace = session.all("SELECT workspace FROM experiments WHERE experiment_id = ?", (number,))[0][0]
+        fields["name"] = free_name(session, "experiments", workspace, wanted)
         if fields["name"] != wanted:
             notes.append(f"experiment {wanted!r}: the name is taken; it is brought over as {fields['name']!r}")
     if fields:

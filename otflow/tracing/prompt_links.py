@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from otflow import context
 from otflow.semconv import SpanKey
+from otflow.store.opening import split_workspace
 from otflow.tracing import guard
 from otflow.tracing.active import get_current_active_span
 from otflow.tracing.assembly import open_traces
@@ -19,8 +21,8 @@ def note_prompt(name: str, version: int) -> None:
         return
     span_context = current_span().get_span_context()
     trace = open_traces.get(span_context.trace_id) if span_context.is_valid else None
-    if trace is None:
-        return
+    if trace is None or split_workspace(trace.uri)[1] != split_workspace(context.place())[1]:
+        return  # in another workspace the name means another prompt
     try:
         pair = (name, str(version))
         if pair not in trace.prompts:

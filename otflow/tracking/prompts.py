@@ -9,6 +9,7 @@ from otflow import config, context
 from otflow.client import Client
 from otflow.client.prompt_cache import checked_ttl, done_before, place, prompt_cache, reference, undone
 from otflow.errors import NotFoundError, OtflowError
+from otflow.store.opening import split_workspace
 from otflow.tracing.prompt_links import note_prompt
 from otflow.tracing.search import all_pages
 
@@ -120,10 +121,10 @@ def load_prompt(
     note_prompt(prompt.name, prompt.version)
     if context.open_runs:
         run = context.active_run()
-        if run is not None:
+        if run is not None and split_workspace(run.uri)[1] == split_workspace(context.place())[1]:
             _link("run", run.uri, run.id, prompt)
     if link_to_model:
-        model = model_id or context.active_model_id() or config.ACTIVE_MODEL_ID.get()
+        model = model_id or context.active_model_id(context.place()) or config.ACTIVE_MODEL_ID.get()
         if model:
             _link("model", context.place(), model, prompt)
     return prompt

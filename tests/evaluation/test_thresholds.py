@@ -125,6 +125,7 @@ def test_results_are_kept(tmp_path):
     result = EvaluationResult({"a": 1.5}, {"note": "x", "rows": pd.DataFrame({"n": [1]})}, run_id="r")
     assert (result.run_id, list(result.tables)) == ("r", ["rows"])
     result.save(str(tmp_path / "kept"))
+    assert (tmp_path / "kept" / "artifacts").is_dir()
     again = EvaluationResult.load(str(tmp_path / "kept"))
     assert (again.metrics, again.artifacts, again.run_id) == ({"a": 1.5}, {"note": "x"}, None)
     with pytest.raises(MissingFileError):

@@ -121,6 +121,28 @@ class TestWhatIsInIt:
         ended = otflow.get_run(run.info.run_id)
         assert (ended.info.status, ended.data.metrics) == ("FINISHED", {"m": 1.0})
 
+    def test_what_was_begun_elsewhere_is_not_linked_to_a_prompt(self, caplog: pytest.LogCaptureFixture):
+        otflow.set_workspace("red")
+        with otflow.set_active_model(name="agent"), otflow.start_run() as run, otflow.start_span("root") as root:
+            otflow.set_workspace("blue")
+            otflow.genai.register_prompt("of-blue", "Hello")
+            otflow.genai.load_prompt("of-blue", version=1)
+        assert caplog.messages == []
+        otflow.set_workspace("red")
+        assert "mlflow.linkedPrompts" not in otflow.get_run(run.info.run_id).data.tags
+        trace = otflow.get_trace(root.trace_id)
+        assert trace is not None
+        assert "mlflow.linkedPrompts" not in trace.info.tags
+
+    def test_captured_traces_and_runs_are_linked_to_prompts(self):
+        otflow.set_workspace("red")
+        with capture_traces() as captured:
+            otflow.genai.register_prompt("greeting", "Hello")
+            with otflow.start_run() as run, otflow.start_span("root"):
+                otflow.genai.load_prompt("greeting", version=1)
+            assert "mlflow.linkedPrompts" in otflow.get_run(run.info.run_id).data.tags
+        assert "mlflow.linkedPrompts" in captured.traces[0].info.tags
+
     def test_a_trace_stays_where_it_began(self):
         otflow.set_workspace("red")
         with otflow.start_span("root") as root:
@@ -139,6 +161,41 @@ class TestWhatIsInIt:
             otflow.log_trace("a")
         assert len(captured.traces) == 1
         assert otflow.search_traces(return_type="list") == []
+
+
+class TestOneThatIsMadeAgain:
+    @pytest.mark.parametrize("mode", ["CASCADE", "SET_DEFAULT"])
+    @pytest.mark.parametrize("experiment", [None, "chosen"])
+    def test_nothing_is_remembered_of_the_one_before(self, mode: str, experiment: str | None):
+        otflow.set_workspace("red")
+        if experiment is not None:
+            otflow.set_experiment(experiment)
+        with otflow.start_run() as before:
+            otflow.log_text("words", "file.txt")
+        otflow.genai.register_prompt("greeting", "Hello")
+        assert otflow.genai.load_prompt("greeting", version=1).template == "Hello"
+        otflow.delete_workspace("red", mode=mode)
+        otflow.create_workspace("red")
+        for look in (
+            lambda: otflow.genai.load_prompt("greeting", version=1),
+            lambda: otflow.get_run(before.info.run_id),
+            lambda: otflow.artifacts.load_text(f"runs:/{before.info.run_id}/file.txt"),
+        ):
+            with pytest.raises(NotFoundError):
+                look()
+        with otflow.start_run() as run:
+            trace_id = otflow.log_trace("a")
+        assert names() == ["Default"]
+        assert run.info.experiment_id == otflow.search_experiments()[0].experiment_id != before.info.experiment_id
+        trace = otflow.get_trace(trace_id)
+        assert trace is not None
+        assert trace.info.experiment_id == run.info.experiment_id
+
+    def test_one_that_is_not_active(self):
+        otflow.set_workspace("blue")
+        chosen = otflow.set_experiment("chosen").experiment_id
+        otflow.delete_workspace("red")
+        assert context.experiment_id() == chosen
 
 
 class TestWhichIsActive:

@@ -85,6 +85,8 @@ class Database(ABC):
         self.uri = uri
         self.dialect = dialect
         self.timeout_s = timeout_s
+        self.deletions = 0
+        """Another number after each deletion here of what others may remember the ids of."""
         self._forget()
 
     def _forget(self) -> None:

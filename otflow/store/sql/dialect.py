@@ -49,6 +49,11 @@ class Dialect(Enum):
         return "" if self is Dialect.SQLITE else " FOR UPDATE"
 
     @property
+    def for_change(self) -> str:
+        """Like `for_update`, but for those who only refer to the rows: they do not wait."""
+        return "" if self is Dialect.SQLITE else " FOR NO KEY UPDATE"
+
+    @property
     def for_reference(self) -> str:
         """The end of a SELECT that keeps its rows from being deleted until the transaction ends."""
         return "" if self is Dialect.SQLITE else " FOR KEY SHARE"

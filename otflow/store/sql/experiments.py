@@ -188,7 +188,7 @@ def delete_tag(session: Session, experiment_id: str, key: str) -> None:
 
 def _row(session: Session, experiment_id: object, *, lock: bool = False) -> Row:
     row = session.one(
-        f"SELECT {_COLUMNS} FROM experiments WHERE experiment_id = ?" + (session.dialect.for_update if lock else ""),
+        f"SELECT {_COLUMNS} FROM experiments WHERE experiment_id = ?" + (session.dialect.for_change if lock else ""),
         (experiment_number(experiment_id),),
     )
     if row is None:

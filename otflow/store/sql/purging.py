@@ -21,7 +21,9 @@ _OF_REGISTERED_MODEL: Final = (
 
 def delete_all_of(session: Session, workspace: str) -> None:
     """Delete the experiments of a workspace with all that is in them, its registered models, prompts and webhooks."""
-    for (experiment,) in session.all("SELECT experiment_id FROM experiments WHERE workspace = ?", (workspace,)):
+    # Locked first: who writes into one of them is done before, or finds it gone.
+    experiments = f"SELECT experiment_id FROM experiments WHERE workspace = ? ORDER BY 1{session.dialect.for_update}"
+    for (experiment,) in session.all(experiments, (workspace,)):
         _delete_experiment(session, experiment)
     models = [row[0] for row in session.all("SELECT number FROM registered_models WHERE workspace = ?", (workspace,))]
     _delete_hanging(session, _OF_REGISTERED_MODEL, "model", models)

@@ -7,12 +7,13 @@ of registered models) are looked up together with the workspace, where they are 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 from typing import Final, TypeVar
 
 from otflow.errors import NotFoundError
-from otflow.store.sql.connection import Session
+from otflow.store.sql.connection import Database, Session
 from otflow.store.sql.statements import select_in
 
 __all__ = ["Kind", "Scope"]
@@ -21,6 +22,8 @@ T = TypeVar("T")
 
 _MOST_KNOWN: Final = 10_000
 """Ids that a scope remembers of each kind."""
+_KNOWN_FOR_S: Final = 5.0
+"""How long it remembers them: another process may delete the workspace, or a trace whose id then is used elsewhere."""
 
 
 class Kind(Enum):
@@ -47,30 +50,61 @@ class Kind(Enum):
 class Scope:
     """One workspace.
 
-    Ids that were found to be in it are remembered: they never leave a workspace but when it is deleted.
+    Ids that were found to be in it are remembered for a while: they leave a workspace only by a deletion.
 
     Args:
         workspace: Its name.
+        database: The database, if the scope lives for longer than a transaction: after a deletion there, nothing that
+            was known before is known.
     """
 
-    def __init__(self, workspace: str) -> None:
+    def __init__(self, workspace: str, database: Database | None = None) -> None:
         self.workspace = workspace
+        self._database = database
+        self._forget()
+
+    def _forget(self) -> None:
+        self._deletions = 0 if self._database is None else self._database.deletions
+        self._until = time.monotonic() + _KNOWN_FOR_S
         self._known: dict[Kind, set[object]] = {kind: set() for kind in Kind}
 
-    def require(self, session: Session, kind: Kind, ids: Collection[object], *, existing: bool = False) -> None:
-        """Raise NotFoundError where an id is that of another workspace.
+    def _remembered(self, kind: Kind) -> set[object]:
+        """The ids that are known to be in the workspace. Asked for before the database is."""
+        deletions = 0 if self._database is None else self._database.deletions
+        if deletions != self._deletions or time.monotonic() >= self._until:
+            self._forget()
+        return self._known[kind]
+
+    def require(self, session: Session, kind: Kind, ids: Collection[object]) -> None:
+        """Raise NotFoundError where an id is that of another workspace; one that is nowhere is left to who looks it up.
 
         Args:
             session: The transaction.
             kind: What they are ids of.
             ids: The ids as the columns have them.
-            existing: Whether an id that is nowhere raises too; otherwise that is left to who looks it up.
         """
-        if self._known[kind].issuperset(ids):
+        if self._remembered(kind).issuperset(ids):
             return
         for an_id, own in self._own(session, kind, ids).items():
-            if own is False or (existing and own is None):
+            if own is False:
                 raise kind.absent(an_id)
+
+    def hold(self, session: Session, experiments: Collection[int]) -> None:
+        """Raise NotFoundError where an experiment is not in the workspace, or nowhere.
+
+        What would be written into one that is gone, nobody could find again: one that is not known to be there stays
+        until the transaction ends.
+        """
+        known = self._remembered(Kind.EXPERIMENT)
+        wanted = sorted({number for number in experiments if number not in known})
+        if not wanted:
+            return
+        statement = Kind.EXPERIMENT.statement + session.dialect.for_reference
+        own = {number for number, workspace in select_in(session, statement, wanted) if workspace == self.workspace}
+        for number in wanted:
+            if number not in own:
+                raise Kind.EXPERIMENT.absent(number)
+        known.update(own)
 
     def within(self, session: Session, kind: Kind, ids: Sequence[T]) -> list[T]:
         """Those of the ids that are in the workspace, in their order."""
@@ -79,7 +113,7 @@ class Scope:
 
     def _own(self, session: Session, kind: Kind, ids: Iterable[object]) -> dict[object, bool | None]:
         """Whether each id is in the workspace; None where there is no such id."""
-        known = self._known[kind]
+        known = self._remembered(kind)
         wanted = list(dict.fromkeys(ids))
         unknown = [an_id for an_id in wanted if an_id not in known]
         own: dict[object, bool | None] = dict.fromkeys(wanted, True)

@@ -28,7 +28,7 @@ class Scoped:
     def __init__(self, database: Database, workspace: str) -> None:
         self._database = database
         self._workspace = workspace
-        self._scope = Scope(workspace)
+        self._scope = Scope(workspace, database)
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -66,6 +66,13 @@ class Scoped:
             return work(session)
 
         return self._database.write(checked)
+
+    def _delete(self, check: Callable[[Session], None], work: Callable[[Session], T]) -> T:
+        """Like `_write`; no workspace takes an id for its own afterwards because it was so before."""
+        try:
+            return self._write(check, work)
+        finally:
+            self._database.deletions += 1
 
     def _write_to(self, kind: Kind, ids: Sequence[object], work: Callable[[Session], T]) -> T:
         return self._write(lambda session: self._scope.require(session, kind, ids), work)

@@ -106,15 +106,12 @@ class SqlStore(Scoped, SqlRegistry, SqlWebhooks, Store):
         wanted = list(numbers)
         if batch.parts:
             self._write(
-                lambda session: self._scope.require(session, Kind.EXPERIMENT, wanted, existing=True),
+                lambda session: self._scope.hold(session, wanted),
                 lambda session: batch.write(session, self._scope),
             )
         else:
-            self._read_experiments(wanted)
-
-    def _read_experiments(self, numbers: Sequence[int]) -> None:
-        with self._database.read() as session:
-            self._scope.require(session, Kind.EXPERIMENT, numbers, existing=True)
+            with self._database.read() as session:
+                self._scope.hold(session, wanted)
 
     def settle_interrupted(self) -> int:
         return interrupted.settle(self._database)
@@ -129,8 +126,8 @@ class SqlStore(Scoped, SqlRegistry, SqlWebhooks, Store):
     ) -> int:
         validation.check_trace_deletion(max_timestamp_ms, max_traces, trace_ids)
         number = experiments.experiment_number(experiment_id)
-        return self._write_to_experiment(
-            experiment_id,
+        return self._delete(
+            lambda session: self._scope.require(session, Kind.EXPERIMENT, [number]),
             lambda session: traces.delete(session, number, max_timestamp_ms, max_traces, trace_ids),
         )
 
@@ -476,7 +473,7 @@ class SqlStore(Scoped, SqlRegistry, SqlWebhooks, Store):
 
     def delete_workspace(self, name: str, mode: WorkspaceDeletionMode = WorkspaceDeletionMode.RESTRICT) -> None:
         checked = check_deletion_mode(mode)
-        self._database.write(lambda session: workspaces.delete(session, name, checked))
+        self._delete(lambda _: None, lambda session: workspaces.delete(session, name, checked))
 
     # -- life and death ----------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from otflow import MlflowClient
-from otflow.entities import AssessmentSource
+from otflow.entities import AssessmentSource, WorkspaceDeletionMode
 from otflow.migration.importing import import_mlflow
 from otflow.migration.report import ImportReport
 from otflow.store.opening import open_database, open_store
@@ -339,3 +339,19 @@ def test_another_workspace(copied: Written, uri: str) -> None:
     assert {row[1]: row[6] for row in rows["experiments"]}["agents"] == "default"
     assert sorted(row[1] for row in rows["registered_models"] if row[2] == "classifier") == ["default", "team-a"]
     assert os.path.exists(copied.path)
+
+
+def test_what_a_deleted_workspace_has_left_to_the_default_one(copied: Written, uri: str) -> None:
+    execute(
+        copied.uri,
+        "INSERT INTO workspaces (name) VALUES ('team-a')",
+        "INSERT INTO experiments (name, workspace, lifecycle_stage) VALUES ('of the team', 'team-a', 'active')",
+    )
+    import_mlflow(copied.uri, uri)
+    store = open_store(uri)
+    store.delete_workspace("team-a", WorkspaceDeletionMode.SET_DEFAULT)
+    store.close()
+    execute(copied.uri, "UPDATE experiments SET name = 'agents' WHERE workspace = 'team-a'")
+    report = import_mlflow(copied.uri, uri)
+    assert any("brought over as 'agents (2)'" in note for note in report.notes)
+    assert {row[1]: row[6] for row in rows_of(uri)["experiments"]}["agents (2)"] == "default"
