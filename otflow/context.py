@@ -207,7 +207,7 @@ def set_tracking_uri(uri: str | pathlib.Path) -> None:
         _process.tracking_uri = uri
         _process.experiments.clear()  # ids mean nothing in another store
         _export(config.EXPERIMENT_ID, None)
-    _export(config.TRACKING_URI, _process.environment.get(config.TRACKING_URI) if uri is None else uri)
+    _export(config.TRACKING_URI, _process.environment.get(config.TRACKING_URI) if uri is None else uri)  # pyright: ignore[reportUnnecessaryComparison]
 
 
 def is_tracking_uri_set() -> bool:
