@@ -414,7 +414,7 @@ def stages(t: Toolbox) -> Facts:
         "a version": Difference(value(["models:/registering m/1", True]), "the documented lineage: its run is kept"),
         "files of a run": Difference(value([True, True]), "files of a run can be registered without the file MLmodel"),
         "what is left": Difference(
-            ["registering f", "registering m", "registering r", "registering u"],
+            ["registering f", "registering m", "registering n", "registering r", "registering u"],
             "nothing is made for a version that is not",
         ),
     },
