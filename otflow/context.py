@@ -195,18 +195,20 @@ def set_tracking_uri(uri: str | pathlib.Path) -> None:
     """Make `uri` the store of what follows, and no experiment the active one where it was another.
 
     Args:
-        uri: `sqlite:///file.db`, `postgresql://…`, `http(s)://…`, or a directory, as a string or a path.
+        uri: `sqlite:///file.db`, `postgresql://…`, `http(s)://…`, or a directory, as a string or a path. None gives up
+            what was set: the environment says it again, else it is the embedded default.
     """
     if isinstance(uri, pathlib.Path):
         uri = uri.absolute().as_uri()
-    if not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if uri is not None and not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryComparison, reportUnnecessaryIsInstance]
         raise InvalidParameterError(f"a tracking URI is a string or a pathlib.Path, not {type(uri).__name__}: {uri!r}")
-    normalize_uri(uri)  # refuses what no store is known for, before anything changes
+    if uri is not None:  # pyright: ignore[reportUnnecessaryComparison]
+        normalize_uri(uri)  # refuses what no store is known for, before anything changes
     if uri != _process.tracking_uri:
         _process.tracking_uri = uri
         _process.experiments.clear()  # ids mean nothing in another store
         _export(config.EXPERIMENT_ID, None)
-    _export(config.TRACKING_URI, uri)
+    _export(config.TRACKING_URI, _process.environment.get(config.TRACKING_URI) if uri is None else uri)  # pyright: ignore[reportUnnecessaryComparison]
 
 
 def is_tracking_uri_set() -> bool:
@@ -226,14 +228,14 @@ def set_registry_uri(uri: str | pathlib.Path) -> None:
     """Make `uri` the store of registered models and prompts.
 
     Args:
-        uri: A tracking URI; an empty text for the tracking store itself.
+        uri: A tracking URI; an empty text or None for the tracking store itself.
 
     Raises:
         InvalidParameterError: No store is known for it.
     """
     if isinstance(uri, pathlib.Path):
         uri = uri.absolute().as_uri()
-    if not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if uri is not None and not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryComparison, reportUnnecessaryIsInstance]
         raise InvalidParameterError(f"a registry URI is a string or a pathlib.Path, not {type(uri).__name__}: {uri!r}")
     if uri:
         normalize_uri(uri)  # refuses what no store is known for, before anything changes

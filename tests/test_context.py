@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
+import re
+import subprocess
+import sys
 import threading
 
 import pytest
 
 import otflow
 from otflow.context import Current
+from otflow.errors import InvalidParameterError
 
 
 def in_thread(act):
@@ -122,3 +127,30 @@ class TestRuns:
             inner = in_thread(lambda: otflow.start_run(nested=nested))
             assert otflow.active_run() is run
             assert "mlflow.parentRunId" not in inner.data.tags
+
+
+class TestUris:
+    @pytest.mark.parametrize("of_environment", [None, "sqlite:///environment.db"])
+    def test_none_gives_up_what_was_set(self, tmp_path, of_environment):
+        script = (
+            "import os, otflow; before = otflow.get_tracking_uri(); otflow.set_tracking_uri('sqlite:///set.db');"
+            "otflow.set_registry_uri('sqlite:///registry.db'); otflow.set_tracking_uri(None);"
+            "assert otflow.get_tracking_uri() == before; assert otflow.get_registry_uri() == 'sqlite:///registry.db';"
+            "otflow.set_registry_uri(None); assert otflow.get_registry_uri() == before;"
+            "print(otflow.is_tracking_uri_set(), os.environ.get('MLFLOW_TRACKING_URI'))"
+        )
+        variables = {name: text for name, text in os.environ.items() if not name.endswith("_URI")}
+        if of_environment:
+            variables["MLFLOW_TRACKING_URI"] = of_environment
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+        assert done.stdout == f"{of_environment is not None} {of_environment}\n", done.stderr
+
+    @pytest.mark.parametrize("uri", [5, b"sqlite:///x.db", ["sqlite:///x.db"]])
+    def test_what_is_no_uri(self, uri):
+        before = (otflow.get_tracking_uri(), otflow.get_registry_uri())
+        for setter in (otflow.set_tracking_uri, otflow.set_registry_uri):
+            with pytest.raises(InvalidParameterError, match=re.escape(repr(uri))):
+                setter(uri)
+        assert (otflow.get_tracking_uri(), otflow.get_registry_uri()) == before

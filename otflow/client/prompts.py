@@ -141,10 +141,10 @@ class PromptClient(Connected):
         ttl_s = checked_ttl(cache_ttl_seconds)
         try:
             prompt = self._loaded(wanted, ttl_s)
-        except NotFoundError:
+        except NotFoundError as error:
             if allow_missing:
                 return None
-            raise
+            raise self._reason(wanted.name, error) from None
         except InvalidParameterError:
             # So the registry says that there is no such alias.
             if allow_missing and wanted.alias is not None:
@@ -169,11 +169,11 @@ class PromptClient(Connected):
 
         Raises:
             NotFoundError: no such prompt, or no such version.
-            InvalidParameterError: no such alias.
+            InvalidParameterError: no such alias, or the name is that of a model.
         """
         number = str(version).strip()
         if number.removeprefix("-").isdecimal() and not isinstance(version, bool):
-            return prompt_from_version(self._fetched(Reference(name, int(number), None)))
+            return prompt_from_version(self._found(Reference(name, int(number), None)))
         return self.get_prompt_version_by_alias(name, str(version))
 
     def get_prompt_version_by_alias(self, name: str, alias: str) -> PromptVersion:
@@ -181,10 +181,10 @@ class PromptClient(Connected):
 
         Raises:
             NotFoundError: no such prompt.
-            InvalidParameterError: no such alias.
+            InvalidParameterError: no such alias, or the name is that of a model.
         """
         is_latest = isinstance(alias, str) and alias.lower() == LATEST  # pyright: ignore[reportUnnecessaryIsInstance]
-        return prompt_from_version(self._fetched(Reference(name, None, LATEST if is_latest else alias)))
+        return prompt_from_version(self._found(Reference(name, None, LATEST if is_latest else alias)))
 
     def search_prompts(
         self, filter_string: str | None = None, max_results: int = _PAGE, page_token: str | None = None
@@ -376,6 +376,23 @@ class PromptClient(Connected):
         if wanted.alias == LATEST:
             return registry.get_latest_version(wanted.name, prompt=True)
         return registry.get_model_version_by_alias(wanted.name, wanted.alias, prompt=True)
+
+    def _found(self, wanted: Reference) -> ModelVersion:
+        """What `_fetched` finds; where it finds nothing, the error says so of a model's name."""
+        try:
+            return self._fetched(wanted)
+        except NotFoundError as error:
+            raise self._reason(wanted.name, error) from None
+
+    def _reason(self, name: str, absent: NotFoundError) -> OtflowError:
+        """Why there is no such prompt: the name may be that of a model."""
+        try:
+            self._registry().get_registered_model(name, prompt=False)
+        except OtflowError:
+            return absent
+        return InvalidParameterError(
+            f"Name {name!r} is registered as a model, not a prompt: read it by get_model_version()"
+        )
 
     def _pair(self, prompt: object) -> tuple[str, str]:
         if isinstance(prompt, PromptVersion):

@@ -144,19 +144,22 @@ class RegistryClient(Connected):
         Args:
             name: The registered model.
             source: The URI of its artifacts, or of the logged model or the version that it is.
-            run_id: The run that made it.
+            run_id: The run that made it; that of the logged model by default.
             tags: Its first tags.
             run_link: Where that run can be looked at.
             description: What it is.
             await_creation_for: Seconds to wait for a server that takes its time; 0 and None do not wait.
-            model_id: The logged model that it is.
+            model_id: The logged model that it is; that of the source by default.
 
         Raises:
             NotFoundError: no such registered model, or no such logged model.
             InvalidParameterError: an argument is not allowed.
         """
+        if model_id is None and isinstance(source, str) and source.startswith(SCHEME):  # pyright: ignore[reportUnnecessaryIsInstance]
+            model_id = parse_model_uri(source).model_id
         if model_id is not None:
-            self._store().get_logged_model(model_id)
+            model = self._store().get_logged_model(model_id)
+            run_id = run_id or model.source_run_id
         return self.add_version(
             name,
             source,

@@ -20,6 +20,10 @@ class WebhookStatus(str, Enum):
     def __str__(self) -> str:
         return self.value
 
+    def is_active(self) -> bool:
+        """Whether it is called."""
+        return self is WebhookStatus.ACTIVE
+
 
 class WebhookEntity(str, Enum):
     """What an event happens to."""

@@ -100,7 +100,7 @@ def load_prompt(
 
     Raises:
         NotFoundError: no such prompt, or no such version.
-        InvalidParameterError: no such alias; an argument is not allowed.
+        InvalidParameterError: no such alias; the name is that of a model; an argument is not allowed.
 
     Example:
         >>> import otflow

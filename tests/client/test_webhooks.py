@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 import otflow
+from otflow import clock
 from otflow.entities import WebhookEvent, WebhookStatus
 from otflow.errors import InvalidParameterError, NotFoundError
 
@@ -28,6 +31,20 @@ def test_a_webhook_from_beginning_to_end(client):
     assert list(client.list_webhooks()) == []
     with pytest.raises(NotFoundError):
         client.get_webhook(made.webhook_id)
+
+
+@pytest.mark.parametrize("step_ns", [1_000, 700_000, 1_000_000])
+def test_the_newest_is_the_first(client, step_ns):
+    moments = itertools.count(1_790_000_000_000_999_000, step_ns)
+    clock.use(lambda: next(moments))
+    try:
+        names = [client.create_webhook(f"hook-{number}", URL, ["prompt.created"]).name for number in range(12)]
+    finally:
+        clock.use(None)
+    assert [webhook.name for webhook in client.list_webhooks()] == names[::-1]
+    first = client.list_webhooks(max_results=5)
+    rest = client.list_webhooks(page_token=first.token)
+    assert [webhook.name for webhook in [*first, *rest]] == names[::-1]
 
 
 def test_webhooks_are_kept_where_the_registry_is(tmp_path):

@@ -44,6 +44,7 @@ def test_a_webhook():
     event = WebhookEvent("prompt", "created")
     webhook = Webhook("w", "n", "https://x", [event], 1, 2, secret="hush")
     assert webhook.status is WebhookStatus.ACTIVE
+    assert [status.is_active() for status in WebhookStatus] == [True, False]
     assert webhook.workspace == "default"
     assert "hush" not in repr(webhook)
     assert Webhook("w", "n", "u", [event], 1, 2, status="DISABLED").status == "DISABLED"

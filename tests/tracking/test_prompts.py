@@ -148,6 +148,22 @@ class TestLoading:
                 otflow.load_prompt("p", cache_ttl_seconds=ttl)  # type: ignore[arg-type]
         assert client.get_prompt("nope") is None
 
+    @pytest.mark.parametrize("wanted", [("m",), ("m", 1), ("m", 9), ("prompts:/m/1",), ("prompts:/m@a",)])
+    def test_a_registered_model_is_no_prompt(self, client: otflow.Client, wanted: tuple[Any, ...]):
+        client.create_registered_model("m")
+        client.create_model_version("m", "s3://bucket/m")
+        client.set_registered_model_alias("m", "a", "1")
+        for load in (otflow.load_prompt, client.load_prompt):
+            with pytest.raises(InvalidParameterError, match="'m' is registered as a model"):
+                load(*wanted)
+            assert load(*wanted, allow_missing=True) is None
+        for version in (1, 9, "a", "nope"):
+            with pytest.raises(InvalidParameterError, match="'m' is registered as a model"):
+                client.get_prompt_version("m", version)
+        with pytest.raises(InvalidParameterError, match="'m' is registered as a model"):
+            client.get_prompt_version_by_alias("m", "a")
+        assert client.get_prompt("m") is None
+
     def test_a_version_that_says_nothing_is_an_error_of_its_own(self, behind: Any):
         otflow.register_prompt("p", [{"role": "user", "content": "x"}])
         behind.set_model_version_tag("p", "1", "mlflow.prompt.text", "{")

@@ -63,6 +63,27 @@ class TestRegistering:
         otflow.register_model(model.model_uri, "support")
         assert noted(model.model_id) == [{"name": "support", "version": 1}]
 
+    def test_a_version_of_a_logged_model_is_of_its_run(self, client: otflow.Client):
+        with otflow.start_run() as run:
+            model = otflow.create_external_model("agent")
+        with otflow.start_run() as other:
+            free = otflow.create_external_model("free", source_run_id=other.info.run_id)
+        alone = otflow.create_external_model("alone")
+        client.create_registered_model("m")
+        made = run.info.run_id
+        for source, more, wanted in (
+            ("s3://bucket/x", {"model_id": model.model_id}, (made, model.model_id)),
+            (model.model_uri, {}, (made, model.model_id)),
+            (model.model_uri, {"model_id": model.model_id}, (made, model.model_id)),
+            (model.model_uri, {"run_id": other.info.run_id}, (other.info.run_id, model.model_id)),
+            ("s3://bucket/x", {"model_id": free.model_id, "run_id": made}, (made, free.model_id)),
+            ("s3://bucket/x", {"model_id": alone.model_id}, (None, alone.model_id)),
+            ("s3://bucket/x", {}, (None, None)),
+        ):
+            version = client.create_model_version("m", source, **more)
+            assert (version.run_id, version.model_id) == wanted
+            assert client.get_model_version("m", version.version) == version
+
     def test_artifacts_of_a_run(self):
         with otflow.start_run() as run:
             otflow.log_text("hello", "model/x.txt")

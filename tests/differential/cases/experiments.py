@@ -187,7 +187,7 @@ def by_variable(t: Toolbox) -> Facts:
     yield "by both", t.python(_WHERE, MLFLOW_EXPERIMENT_NAME="named", MLFLOW_EXPERIMENT_ID="0")
 
 
-@case(differs=each(INVALID, "neither is a URI or a path; MLflow fails later", "number", "none"))
+@case(differs=each(INVALID, "it is no URI and no path; MLflow fails later", "number"))
 def tracking_uris(t: Toolbox) -> Facts:
     before = t.mlflow.get_tracking_uri()
     yield "set", t.mlflow.is_tracking_uri_set()
@@ -203,6 +203,8 @@ def tracking_uris(t: Toolbox) -> Facts:
     yield "path read", t.mlflow.get_tracking_uri()
     yield "number", t.outcome(lambda: t.mlflow.set_tracking_uri(5))
     yield "none", t.outcome(lambda: t.mlflow.set_tracking_uri(None))
+    yield "none read", t.mlflow.get_tracking_uri() != "postgresql://h/db"
+    yield "registry of none", t.outcome(lambda: t.mlflow.set_registry_uri(None))
     t.mlflow.set_tracking_uri(before)
     yield "back", t.mlflow.get_tracking_uri() == before
     yield "client uri", t.outcome(lambda: t.mlflow.MlflowClient(tracking_uri="sqlite:///x.db").tracking_uri)

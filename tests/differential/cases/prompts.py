@@ -256,7 +256,7 @@ def remembered(t: Toolbox) -> Facts:
 @case(
     needs=("set_prompt_alias",),
     differs=accident("version x", "version None")
-    | each(NOT_FOUND, "a registered model is no prompt", "delete model", "get version of model", "load model")
+    | each(NOT_FOUND, "a registered model is no prompt", "delete model")
     | each(INVALID, "the version that a text names is looked for where it is one", "tag of alias", "delete version x")
     | {"model there": Difference(value("m"), "MLflow deletes a registered model as a prompt")},
 )

@@ -414,7 +414,7 @@ def stages(t: Toolbox) -> Facts:
         "a version": Difference(value(["models:/registering m/1", True]), "the documented lineage: its run is kept"),
         "files of a run": Difference(value([True, True]), "files of a run can be registered without the file MLmodel"),
         "what is left": Difference(
-            ["registering f", "registering m", "registering r", "registering u"],
+            ["registering f", "registering m", "registering n", "registering r", "registering u"],
             "nothing is made for a version that is not",
         ),
     },
@@ -434,6 +434,12 @@ def registering(t: Toolbox) -> Facts:
     yield "noted", t.mlflow.get_logged_model(model.model_id).tags["mlflow.modelVersions"]
     register(model.model_uri, "registering m")
     yield "noted again", t.mlflow.get_logged_model(model.model_id).tags["mlflow.modelVersions"]
+    t.client.create_registered_model("registering n")
+    for label, source in (("model", model.model_uri), ("files", "s3://bucket/x")):
+        version = t.client.create_model_version("registering n", source, model_id=model.model_id)
+        yield f"made from the {label} of a model", [version.source == source, version.run_id == run_id]
+    version = t.client.create_model_version("registering n", model.model_uri)
+    yield "made from a model", [version.source == model.model_uri, version.run_id == run_id]
     named = register(f"runs:/{run_id}/agent", "registering m")
     yield "by run and name", [named.source == model.model_uri, named.run_id == run_id]
     yield "noted by run", t.mlflow.get_logged_model(model.model_id).tags["mlflow.modelVersions"].count("name")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from otflow.clock import now_ms
+from otflow.clock import now_ms, now_ns
 from otflow.entities import Page, Webhook, WebhookEvent, WebhookStatus
 from otflow.store.sql import keyset, workspaces
 from otflow.store.sql.connection import Row, Session
@@ -68,9 +69,10 @@ def draft(
 def create(session: Session, workspace: str, draft: Draft) -> Webhook:
     """Create a webhook from a draft that says at least name, URL, events and status."""
     workspaces.require(session, workspace)
-    now = now_ms()
+    moment_ns = now_ns()
+    now = moment_ns // 1_000_000
     columns = {
-        "webhook_id": str(uuid.uuid4()),
+        "webhook_id": _new_id(moment_ns),
         "workspace": workspace,
         "creation_time_ms": now,
         "last_update_time_ms": now,
@@ -81,6 +83,14 @@ def create(session: Session, workspace: str, draft: Draft) -> Webhook:
         list(columns.values()),
     )
     return get(session, workspace, str(columns["webhook_id"]))
+
+
+def _new_id(moment_ns: int) -> str:
+    """A UUID of version 7: those of one millisecond, too, sort as they were made."""
+    ms, rest_ns = divmod(moment_ns, 1_000_000)
+    fraction = (rest_ns << 12) // 1_000_000
+    bits = (ms & (1 << 48) - 1) << 80 | 7 << 76 | fraction << 64 | 2 << 62 | secrets.randbits(62)
+    return str(uuid.UUID(int=bits))
 
 
 def get(session: Session, workspace: str, webhook_id: str) -> Webhook:
