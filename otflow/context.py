@@ -191,7 +191,7 @@ _destination: ContextVar[TraceLocationBase | None] = ContextVar("otflow_destinat
 # -- the store -------------------------------------------------------------------------------------
 
 
-def set_tracking_uri(uri: str | pathlib.Path) -> None:
+def set_tracking_uri(uri: str | pathlib.Path | None) -> None:
     """Make `uri` the store of what follows, and no experiment the active one where it was another.
 
     Args:
@@ -200,15 +200,15 @@ def set_tracking_uri(uri: str | pathlib.Path) -> None:
     """
     if isinstance(uri, pathlib.Path):
         uri = uri.absolute().as_uri()
-    if uri is not None and not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryComparison, reportUnnecessaryIsInstance]
+    if uri is not None and not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidParameterError(f"a tracking URI is a string or a pathlib.Path, not {type(uri).__name__}: {uri!r}")
-    if uri is not None:  # pyright: ignore[reportUnnecessaryComparison]
+    if uri is not None:
         normalize_uri(uri)  # refuses what no store is known for, before anything changes
     if uri != _process.tracking_uri:
         _process.tracking_uri = uri
         _process.experiments.clear()  # ids mean nothing in another store
         _export(config.EXPERIMENT_ID, None)
-    _export(config.TRACKING_URI, _process.environment.get(config.TRACKING_URI) if uri is None else uri)  # pyright: ignore[reportUnnecessaryComparison]
+    _export(config.TRACKING_URI, _process.environment.get(config.TRACKING_URI) if uri is None else uri)
 
 
 def is_tracking_uri_set() -> bool:
@@ -224,7 +224,7 @@ def get_tracking_uri() -> str:
     return uri if uri is not None else f"sqlite:///{os.getcwd()}/otflow.db"
 
 
-def set_registry_uri(uri: str | pathlib.Path) -> None:
+def set_registry_uri(uri: str | pathlib.Path | None) -> None:
     """Make `uri` the store of registered models and prompts.
 
     Args:
@@ -235,7 +235,7 @@ def set_registry_uri(uri: str | pathlib.Path) -> None:
     """
     if isinstance(uri, pathlib.Path):
         uri = uri.absolute().as_uri()
-    if uri is not None and not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryComparison, reportUnnecessaryIsInstance]
+    if uri is not None and not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidParameterError(f"a registry URI is a string or a pathlib.Path, not {type(uri).__name__}: {uri!r}")
     if uri:
         normalize_uri(uri)  # refuses what no store is known for, before anything changes

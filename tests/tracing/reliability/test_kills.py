@@ -167,7 +167,15 @@ def test_sigterm_is_left_to_the_program_that_handles_it(tmp_path):
 
 def test_stopped_and_continued(tmp_path):
     child = start(
-        "for n in range(200):\n    work(n)\n    if n == 50: print('half', flush=True)\n    time.sleep(0.002)", tmp_path
+        """
+        work(0)
+        otflow.flush_trace_async_logging()  # the database is there
+        for n in range(1, 200):
+            work(n)
+            if n == 50: print('half', flush=True)
+            time.sleep(0.002)
+        """,
+        tmp_path,
     )
     assert child.stdout is not None
     child.stdout.readline()
